@@ -1,0 +1,5 @@
+"""`python -m elocute.cli`."""
+
+from elocute.cli.app import main
+
+main()

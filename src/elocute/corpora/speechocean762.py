@@ -1,0 +1,198 @@
+"""speechocean762: 5,000 English utterances of 250 Mandarin speakers, scored by five experts.
+
+Source: J. Zhang et al., "speechocean762: An Open-Source Non-native English Speech Corpus For Pronunciation
+Assessment", Interspeech 2021; CC BY 4.0. Official layout: `train/` and `test/` are Kaldi folders whose lists are the
+split, `resource/scores.json` holds the scores. Audio may be WAV or any format that `elocute.audio` reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from elocute.errors import ConfigError
+
+Split = Literal["train", "test"]
+MISPRONOUNCED_BELOW = 0.5
+"""A phone whose mean expert score (0 to 2) is below this counts as mispronounced, as in the corpus's own files."""
+ADULT_FROM_YEARS = 16
+"""The corpus has nobody of 16 to 18 years: children are up to 15, adults from 19."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredWord:
+    """A word with the experts' scores.
+
+    Attributes:
+        text: upper case, as in the corpus.
+        phones: canonical ARPABET phones chosen by the experts, without stress digits (theirs are unreliable).
+        phone_accuracy: mean of the experts, 0 to 2, one per phone.
+        accuracy: 0 to 10.
+        stress: 5 or 10.
+        total: 0 to 10.
+    """
+
+    text: str
+    phones: tuple[str, ...]
+    phone_accuracy: tuple[float, ...]
+    accuracy: float
+    stress: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredUtterance:
+    """An utterance with the experts' scores, all 0 to 10.
+
+    Attributes:
+        id: nine digits.
+        speaker: four digits.
+        gender: "m" or "f".
+        age: years.
+        audio: path of the recording.
+        text: the sentence, upper case.
+        words: words in order.
+        accuracy: sentence accuracy.
+        completeness: share of words said, times ten.
+        fluency: sentence fluency.
+        prosodic: sentence prosody.
+        total: sentence total.
+    """
+
+    id: str
+    speaker: str
+    gender: str
+    age: int
+    audio: Path
+    text: str
+    words: tuple[ScoredWord, ...]
+    accuracy: float
+    completeness: float
+    fluency: float
+    prosodic: float
+    total: float
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        """Canonical phones of the utterance."""
+        return tuple(phone for word in self.words for phone in word.phones)
+
+    @property
+    def phone_accuracy(self) -> tuple[float, ...]:
+        """Expert score of every phone, 0 to 2."""
+        return tuple(score for word in self.words for score in word.phone_accuracy)
+
+    @property
+    def is_child(self) -> bool:
+        """Whether the speaker is younger than 16."""
+        return self.age < ADULT_FROM_YEARS
+
+
+def read_speechocean762(folder: Path, split: Split = "train", scores: Path | None = None) -> list[ScoredUtterance]:
+    """Read one split in the order of its `wav.scp`.
+
+    Args:
+        folder: root of the corpus in its official layout.
+        split: which Kaldi folder to read; the recordings in it, and no others, are the split.
+        scores: another `scores.json`; default `resource/scores.json`.
+
+    Raises:
+        ConfigError: a file is missing or contradicts another.
+    """
+    folder = Path(folder)
+    scores = scores or folder / "resource" / "scores.json"
+    for needed in (folder / split / "wav.scp", scores):
+        if not needed.is_file():
+            raise ConfigError(f"{needed} not found; expected the official layout of speechocean762 under {folder}")
+    wav, speaker_of, gender, age = (
+        _kaldi_table(folder / split / name) for name in ("wav.scp", "utt2spk", "spk2gender", "spk2age")
+    )
+    scored: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
+    missing = [utterance for utterance in wav if utterance not in scored]
+    if missing:
+        raise ConfigError(f"{scores} lacks {len(missing)} of {len(wav)} utterances of {split}, first {missing[0]}")
+    return [
+        _utterance(
+            utterance,
+            scored[utterance],
+            speaker=speaker_of[utterance],
+            gender=gender[speaker_of[utterance]],
+            age=int(age[speaker_of[utterance]]),
+            audio=folder / path,
+        )
+        for utterance, path in wav.items()
+    ]
+
+
+def speaker_folds(utterances: Sequence[ScoredUtterance], folds: int, seed: int) -> dict[str, int]:
+    """Deal the speakers into folds that resemble each other in age group and mean total score.
+
+    Speakers are sorted by (child, mean total) and dealt in shuffled rounds of `folds`, so that every fold gets one
+    of each round.
+
+    Returns: fold number, 0 to folds - 1, of every speaker.
+    """
+    totals: dict[str, list[float]] = {}
+    is_child: dict[str, bool] = {}
+    for utterance in utterances:
+        totals.setdefault(utterance.speaker, []).append(utterance.total)
+        is_child[utterance.speaker] = utterance.is_child
+    if not 2 <= folds <= len(totals):
+        raise ConfigError(f"folds is {folds}; expected 2 to {len(totals)}, the number of speakers")
+    ranked = sorted(totals, key=lambda speaker: (is_child[speaker], float(np.mean(totals[speaker])), speaker))
+    rng = np.random.default_rng(seed)
+    dealt = np.concatenate([rng.permutation(folds) for _ in range(0, len(ranked), folds)])
+    return {speaker: int(fold) for speaker, fold in zip(ranked, dealt[: len(ranked)], strict=True)}
+
+
+def _kaldi_table(path: Path) -> dict[str, str]:
+    """Read a Kaldi list of `key<whitespace>value` lines."""
+    table: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        parts = line.split(maxsplit=1)
+        if len(parts) != 2:
+            raise ConfigError(f"{path}:{number}: got {line!r}; expected a key, white space and a value")
+        table[parts[0]] = parts[1].strip()
+    return table
+
+
+def _utterance(
+    utterance_id: str, row: dict[str, Any], *, speaker: str, gender: str, age: int, audio: Path
+) -> ScoredUtterance:
+    """One record of `scores.json`; `phones` is a list in the newer release and a string in the older."""
+    words = []
+    for word in row["words"]:
+        phones = word["phones"].split() if isinstance(word["phones"], str) else word["phones"]
+        accuracy = tuple(float(score) for score in word["phones-accuracy"])
+        if len(phones) != len(accuracy):
+            raise ConfigError(
+                f"utterance {utterance_id}, word {word['text']}: {len(phones)} phones but {len(accuracy)} phone scores"
+            )
+        words.append(
+            ScoredWord(
+                text=word["text"],
+                phones=tuple(phone.rstrip("0123456789") for phone in phones),
+                phone_accuracy=accuracy,
+                accuracy=float(word["accuracy"]),
+                stress=float(word["stress"]),
+                total=float(word["total"]),
+            )
+        )
+    names = ("accuracy", "completeness", "fluency", "prosodic", "total")
+    return ScoredUtterance(
+        id=utterance_id,
+        speaker=speaker,
+        gender=gender,
+        age=age,
+        audio=audio,
+        text=row["text"],
+        words=tuple(words),
+        **{name: float(row[name]) for name in names},
+    )

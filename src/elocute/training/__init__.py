@@ -1,0 +1,1 @@
+"""Training and export: the only package besides `mllm` that may import torch."""

@@ -1,0 +1,318 @@
+"""Train the embedded acoustic model: flat start by frame labels, then CTC with wildcards.
+
+One process trains one model on all speakers but those of one fold (or on all). `elocute train acoustic` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from elocute.corpora.speechocean762 import read_speechocean762, speaker_folds
+from elocute.phones import PHONES
+from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
+from elocute.training.data import (
+    WILDCARD,
+    Batch,
+    Recording,
+    TrainingSet,
+    load_pcm,
+    native_recordings,
+    spectra,
+    speechocean_recordings,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcousticTraining:
+    """Everything that a training run depends on.
+
+    Attributes:
+        speechocean: corpus folder.
+        native: folders of transcribed native speech.
+        noise: folder of noise recordings.
+        out: run folder: `state.pt`, `run.json`, `heldout.npz`.
+        cache: folder for decoded audio, shared by the processes of one machine; None decodes again.
+        fold: speakers to leave out; None trains on all.
+        folds: number of folds.
+        fold_seed: seed that deals the speakers.
+        seed: seed of weights, order and augmentation.
+        minutes: length of the whole training; the learning rate follows the clock.
+        stop_after_minutes: end this process then, to be resumed by another; None runs to the end.
+    """
+
+    speechocean: Path
+    native: tuple[Path, ...]
+    noise: Path
+    out: Path
+    cache: Path | None = None
+    fold: int | None = None
+    folds: int = 5
+    fold_seed: int = 1
+    seed: int = 1
+    minutes: float = 18.0
+    stop_after_minutes: float | None = None
+    batch_s: float = 90.0
+    learning_rate: float = 1e-3
+    warm_up_steps: int = 400
+    flat_start_steps: int = 700
+    mask_from_step: int = 1_000
+    native_share: tuple[float, float] = (0.36, 0.08)
+    intermediate_weight: float = 0.3
+    weight_decay: float = 0.03
+    clip: float = 2.0
+    report_every: int = 500
+    model: AcousticConfig = field(default_factory=AcousticConfig)
+
+
+class ExactCtc(torch.autograd.Function):
+    """Negative CTC log-likelihood whose gradient is right for columns that are no softmax.
+
+    PyTorch's own backward returns exp(log_probs) - occupancy, the gradient with respect to logits under a softmax.
+    The gradient with respect to log_probs, which wildcard columns need, is -occupancy: add the exp back.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, log_probs: Tensor, labels: Tensor, frame_counts: list[int], label_counts: list[int]
+    ) -> Tensor:
+        """log_probs (T, B, V); returns negative log-likelihoods (B,)."""
+        nll, alpha = torch._ctc_loss(log_probs, labels, frame_counts, label_counts, 0, True)
+        ctx.save_for_backward(log_probs, labels, nll, alpha)
+        ctx.counts = (frame_counts, label_counts)
+        return torch.where(torch.isfinite(nll), nll, torch.zeros_like(nll))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        """Minus the occupancies, weighted by the incoming gradient."""
+        log_probs, labels, nll, alpha = ctx.saved_tensors
+        frame_counts, label_counts = ctx.counts
+        raw = torch.ops.aten._ctc_loss_backward(
+            gradient, log_probs, labels, frame_counts, label_counts, nll, alpha, 0, True
+        )
+        inside = torch.arange(len(log_probs), device=raw.device)[:, None] < torch.tensor(
+            frame_counts, device=raw.device
+        )
+        weight = (gradient * torch.isfinite(nll)) * inside
+        return raw - log_probs.exp() * weight[..., None], None, None, None
+
+
+def with_wildcards(log_probs: Tensor) -> Tensor:
+    """Append the two wildcard columns, log of the probability of any phone: (..., V) to (..., V + 2)."""
+    any_phone = torch.logsumexp(log_probs[..., 1:], dim=-1, keepdim=True)
+    return torch.cat([log_probs, any_phone, any_phone], dim=-1)
+
+
+def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean over the batch of the negative log-likelihood a label."""
+    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1)).transpose(0, 1)
+    nll: Tensor = ExactCtc.apply(log_probs, batch.labels, batch.frame_counts, batch.label_counts)
+    return (nll / torch.tensor(batch.label_counts, device=nll.device)).mean()
+
+
+def frame_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy against phones spread uniformly over the energetic frames."""
+    frames = min(logits.shape[1], batch.frame_labels.shape[1])
+    return F.cross_entropy(logits[:, :frames].float().transpose(1, 2), batch.frame_labels[:, :frames])
+
+
+def build_sets(config: AcousticTraining, device: torch.device) -> tuple[TrainingSet, list[Recording], Tensor, Tensor]:
+    """The training set, and the held-out recordings with their frames and lengths."""
+    learners = speechocean_recordings(config.speechocean)
+    folds = speaker_folds(read_speechocean762(config.speechocean), config.folds, config.fold_seed)
+    natives = [recording for folder in config.native for recording in native_recordings(folder)]
+    pcm = load_pcm([recording.audio for recording in [*learners, *natives]], config.cache)
+    noise_paths = sorted(path for path in config.noise.iterdir() if path.is_file())
+    noise, _ = spectra(load_pcm(noise_paths, config.cache), config.model.mels, device)
+    frames, lengths = spectra(pcm, config.model.mels, device)
+    held = [i for i, recording in enumerate(learners) if folds[recording.speaker] == config.fold]
+    held_ids = set(held)
+    kept = [i for i in range(len(learners) + len(natives)) if i not in held_ids]
+    every: Sequence[Recording] = [*learners, *natives]
+    pieces = torch.split(frames, lengths.tolist())
+
+    def take(indices: list[int]) -> Tensor:
+        return torch.cat([pieces[i] for i in indices]) if indices else frames[:0]
+
+    training = TrainingSet(
+        recordings=[every[i] for i in kept],
+        frames=take(kept),
+        lengths=lengths[kept],
+        noise=noise,
+        batch_s=config.batch_s,
+        seed=config.seed,
+    )
+    return training, [every[i] for i in held], take(held), lengths[held]
+
+
+def train(config: AcousticTraining, device: torch.device) -> Path:
+    """Train (or resume) one model and, with a fold left out, score its speakers.
+
+    Returns: the run folder.
+    """
+    started = time.monotonic()
+    torch.manual_seed(config.seed)
+    config.out.mkdir(parents=True, exist_ok=True)
+    training, held, held_frames, held_lengths = build_sets(config, device)
+    model = AcousticModel(config.model).to(device)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay),
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        fused=device.type == "cuda",
+    )
+    step, spent = 0, 0.0
+    state = config.out / "state.pt"
+    if state.exists():
+        saved = torch.load(state, map_location=device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step, spent = saved["step"], saved["spent"]
+        training.generator = np.random.default_rng([config.seed, step])
+    log.info("fold %s: %d recordings, %d held out, ready in %.0f s, from step %d", config.fold,
+             len(training.recordings), len(held), time.monotonic() - started, step)  # fmt: skip
+    begun, losses, curve = time.monotonic(), torch.zeros((), device=device), []
+    limit = 60 * config.minutes
+    if config.stop_after_minutes is not None:
+        limit = min(limit, spent + 60 * config.stop_after_minutes)
+    model.train()
+    while (elapsed := spent + time.monotonic() - begun) < limit:
+        progress = elapsed / (60 * config.minutes)
+        rate = config.learning_rate * min(1.0, (step + 1) / config.warm_up_steps) * 0.5 * (1 + math.cos(math.pi * progress))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        losses += train_step(model, optimizer, training, config, step, progress)
+        step += 1
+        if step % config.report_every == 0:
+            curve.append({"step": step, "spent_s": elapsed, "loss": losses.item() / config.report_every})
+            if held and step % (4 * config.report_every) == 0:
+                curve[-1]["per"] = error_rate(model, held[::4], held_frames, held_lengths, held)
+            log.info("fold %s %s", config.fold, json.dumps(curve[-1]))
+            losses.zero_()
+    spent += time.monotonic() - begun
+    saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
+    torch.save(saved, state.with_suffix(".new"))
+    state.with_suffix(".new").rename(state)
+    finish(config, model, held, held_frames, held_lengths, step, spent, curve)
+    return config.out
+
+
+def train_step(
+    model: AcousticModel,
+    optimizer: torch.optim.Optimizer,
+    training: TrainingSet,
+    config: AcousticTraining,
+    step: int,
+    progress: float,
+) -> Tensor:
+    """One update; returns the detached loss."""
+    first, last = config.native_share
+    strength = min(1.0, max(0.0, (step - config.mask_from_step) / config.mask_from_step))
+    batch = training.draw(first + (last - first) * progress, strength)
+    device = batch.mels.device
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        states, middle = model.encoder(batch.mels, batch.lengths)
+        logits, middle_logits = model.head(states), model.middle_head(middle)
+    criterion = frame_loss if step < config.flat_start_steps else ctc_loss
+    loss = criterion(logits, batch) + config.intermediate_weight * criterion(middle_logits, batch)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    optimizer.step()
+    return loss.detach()
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices only."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+@torch.inference_mode()
+def posteriors(model: AcousticModel, frames: Tensor) -> Tensor:
+    """Log-probabilities (T, V) of one recording from its log-mel frames (2T or 2T + 1, mels), in full precision."""
+    was_training = model.training
+    model.eval()
+    states, _ = model.encoder(normalise(frames.float()[None]))
+    model.train(was_training)
+    return F.log_softmax(model.head(states).float(), dim=-1)[0]
+
+
+def error_rate(
+    model: AcousticModel,
+    some: Sequence[Recording],
+    frames: Tensor,
+    lengths: Tensor,
+    held: Sequence[Recording],
+) -> float:
+    """Phone error rate of greedy decoding against the canonical phones (what was said wrong counts as error too)."""
+    ends = torch.cumsum(lengths, 0).tolist()
+    place = {recording.id: number for number, recording in enumerate(held)}
+    errors = total = 0
+    for recording in some:
+        number = place[recording.id]
+        begin = ends[number - 1] if number else 0
+        best = posteriors(model, frames[begin : ends[number]]).argmax(-1)
+        heard = torch.unique_consecutive(best).tolist()
+        errors += edit_distance([label for label in heard if label], recording.phones)
+        total += len(recording.phones)
+    return errors / total
+
+
+def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
+    """Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return row[-1]
+
+
+def finish(
+    config: AcousticTraining,
+    model: AcousticModel,
+    held: Sequence[Recording],
+    frames: Tensor,
+    lengths: Tensor,
+    step: int,
+    spent: float,
+    curve: list[dict[str, float]],
+) -> None:
+    """Write half-precision weights, the held-out posteriors and the record of the run."""
+    weights = {name: value.half().cpu() for name, value in model.state_dict().items()}
+    torch.save(weights, config.out / "weights.pt")
+    record: dict[str, Any] = {
+        "config": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()},
+        "steps": step,
+        "spent_s": spent,
+        "torch": torch.__version__,
+        "phones": list(PHONES),
+        "wildcard": WILDCARD,
+        "curve": curve,
+    }
+    if held:
+        record["per_heldout"] = error_rate(model, held, frames, lengths, held)
+        ends = np.cumsum(lengths.cpu().numpy())
+        rows = {
+            recording.id: posteriors(model, frames[end - length : end]).cpu().numpy().astype(np.float16)
+            for recording, end, length in zip(held, ends, lengths.cpu().numpy(), strict=True)
+        }
+        np.savez_compressed(config.out / "heldout.npz", **rows)
+        log.info("fold %s: %d steps, PER %.4f on %d held-out recordings", config.fold, step,
+                 record["per_heldout"], len(held))  # fmt: skip
+    (config.out / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")

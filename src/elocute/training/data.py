@@ -1,0 +1,309 @@
+"""Recordings as one flat array of log-mel frames on the training device, and batches drawn from it.
+
+Everything random is done on the device, on spectra: tempo, vocal-tract length (frequency warp), additive noise,
+SpecAugment. Mixing noise as mel power leaves out the cross term of the two signals, whose expectation is zero.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, read_speechocean762
+from elocute.corpora.transcribed import read_transcribed
+from elocute.phones import PHONES, phonemize
+from elocute.training.acoustic_model import LogMel, normalise
+from elocute.types import SAMPLE_RATE_HZ
+
+WILDCARD = len(PHONES) + 1
+"""First of two label ids that stand for 'any phone'; two, used in turn, so that neighbours need no blank between."""
+FRAMES_PER_S = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One training example: where its audio is and the labels its CTC path may take."""
+
+    id: str
+    audio: Path
+    labels: tuple[int, ...]
+    phones: tuple[int, ...]
+    speaker: str
+    is_native: bool
+
+
+def speechocean_recordings(folder: Path, split: str = "train") -> list[Recording]:
+    """Learner recordings; a phone that people scored as mispronounced becomes a wildcard in the CTC labels."""
+    recordings = []
+    for utterance in read_speechocean762(folder, "train" if split == "train" else "test"):
+        phones = tuple(PHONES.index(phone) + 1 for phone in utterance.phones)
+        labels = tuple(
+            WILDCARD + position % 2 if score < MISPRONOUNCED_BELOW else phone
+            for position, (phone, score) in enumerate(zip(phones, utterance.phone_accuracy, strict=True))
+        )
+        recordings.append(
+            Recording(
+                id=utterance.id,
+                audio=utterance.audio,
+                labels=labels,
+                phones=phones,
+                speaker=utterance.speaker,
+                is_native=False,
+            )
+        )
+    return recordings
+
+
+def native_recordings(folder: Path) -> list[Recording]:
+    """Recordings of native speech with their canonical phones."""
+    recordings = []
+    for utterance in read_transcribed(folder):
+        phones = tuple(PHONES.index(phone.symbol) + 1 for phone in phonemize(utterance.text).phones)
+        recordings.append(
+            Recording(
+                id=utterance.id,
+                audio=utterance.audio,
+                labels=phones,
+                phones=phones,
+                speaker=folder.name,
+                is_native=True,
+            )
+        )
+    return recordings
+
+
+def read_pcm(path: Path) -> np.ndarray:
+    """Samples of a recording at 16 kHz, int16; training machines need only soundfile for it."""
+    import soundfile
+
+    samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    if rate != SAMPLE_RATE_HZ:
+        from elocute.audio import load_audio
+
+        return (load_audio(path).samples * 32767).astype(np.int16)
+    return samples.mean(axis=1).astype(np.int16)
+
+
+def load_pcm(paths: Sequence[Path], cache: Path | None = None) -> list[np.ndarray]:
+    """Decode recordings in parallel; a cache folder keeps them as one array for the next process."""
+    key = hashlib.sha256("\n".join(path.name for path in paths).encode()).hexdigest()[:16]
+    store = cache / f"pcm-{key}.npy" if cache else None
+    if store is not None and store.exists():
+        flat = np.load(store, mmap_mode="r")
+        lengths = json.loads(store.with_suffix(".json").read_text())
+        return np.split(flat, np.cumsum(lengths)[:-1])
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        decoded = list(pool.map(read_pcm, paths, chunksize=16))
+    if store is not None:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        store.with_suffix(".json").write_text(json.dumps([len(samples) for samples in decoded]))
+        np.save(store, np.concatenate(decoded))
+    return decoded
+
+
+def spectra(pcm: Sequence[np.ndarray], mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Log-mel power of all recordings, one after the other.
+
+    Returns: frames, shape (sum of frames, mels), float16; and lengths, shape (len(pcm),), in frames.
+    """
+    front_end = LogMel(mels).to(device)
+    pieces = []
+    with torch.inference_mode():
+        for samples in pcm:
+            wave = torch.from_numpy(np.ascontiguousarray(samples)).to(device).float() / 32768.0
+            pieces.append(front_end(wave[None])[0].half())
+    lengths = torch.tensor([len(piece) for piece in pieces], device=device)
+    return torch.cat(pieces), lengths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """Ranges of what is done to a training example; strength 0 to 1 scales SpecAugment."""
+
+    tempo: tuple[float, float] = (0.87, 1.15)
+    warp: tuple[float, float] = (0.87, 1.15)
+    noise_share: float = 0.5
+    noise_db: tuple[float, float] = (3.0, 30.0)
+    frequency_masks: int = 2
+    frequency_bins: int = 16
+    time_masks: int = 3
+    time_share: float = 0.06
+    feature_noise: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """A batch on the device.
+
+    Attributes:
+        mels: shape (B, frames, mels), normalised.
+        lengths: shape (B,), valid output frames (20 ms), on the device.
+        frame_counts: the same as a list, for CTC.
+        labels: all CTC labels, one after the other.
+        label_counts: labels of each example.
+        frame_labels: shape (B, frames // 2), phones spread uniformly over the energetic frames, 0 elsewhere.
+    """
+
+    mels: Tensor
+    lengths: Tensor
+    frame_counts: list[int]
+    labels: Tensor
+    label_counts: list[int]
+    frame_labels: Tensor
+
+
+@dataclass(eq=False)
+class TrainingSet:
+    """All recordings on the device, and the batches drawn from them."""
+
+    recordings: Sequence[Recording]
+    frames: Tensor
+    lengths: Tensor
+    noise: Tensor
+    batch_s: float
+    seed: int
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Lay out offsets, labels and the flat-start targets."""
+        self.device = self.frames.device
+        self.offsets = torch.cumsum(self.lengths, 0) - self.lengths
+        self.host_lengths = self.lengths.tolist()
+        self.generator = np.random.default_rng(self.seed)
+        self.torch_generator = torch.Generator(device=self.device).manual_seed(self.seed)
+        self.frame_targets = self._uniform_targets()
+        self.groups = {
+            native: [i for i, recording in enumerate(self.recordings) if recording.is_native == native]
+            for native in (False, True)
+        }
+        self.queues: dict[bool, Iterator[list[int]]] = {
+            native: self._batches(members) for native, members in self.groups.items() if members
+        }
+
+    def _uniform_targets(self) -> Tensor:
+        """Spread every recording's phones uniformly over its energetic frames."""
+        energy = torch.logsumexp(self.frames.float(), dim=1)
+        targets = torch.zeros(len(self.frames), dtype=torch.long)
+        energy = energy.cpu()
+        for recording, start, length in zip(
+            self.recordings, self.offsets.tolist(), self.host_lengths, strict=True
+        ):
+            level = energy[start : start + length]
+            threshold = level.quantile(0.1) + 0.35 * (level.quantile(0.95) - level.quantile(0.1))
+            active = (level > threshold).nonzero()[:, 0]
+            position = torch.arange(len(active)) * len(recording.phones) // max(1, len(active))
+            targets[start + active] = torch.tensor(recording.phones)[position]
+        return targets.to(self.device)
+
+    def _batches(self, members: Sequence[int]) -> Iterator[list[int]]:
+        """Endless batches of similar length holding about `batch_s` seconds."""
+        while True:
+            jitter = self.generator.uniform(0.85, 1.15, len(members))
+            order = sorted(zip(members, jitter, strict=True), key=lambda pair: self.host_lengths[pair[0]] * pair[1])
+            batches: list[list[int]] = [[]]
+            for index, _ in order:
+                longest = max([self.host_lengths[index], *(self.host_lengths[i] for i in batches[-1])])
+                if batches[-1] and longest * (len(batches[-1]) + 1) > self.batch_s * FRAMES_PER_S:
+                    batches.append([])
+                batches[-1].append(index)
+            for number in self.generator.permutation(len(batches)):
+                yield batches[number]
+
+    def draw(self, native_share: float, strength: float) -> Batch:
+        """One augmented batch; native speech with the given probability."""
+        native = bool(self.generator.random() < native_share) if len(self.queues) == 2 else next(iter(self.queues))
+        return self.batch(next(self.queues[native]), strength)
+
+    def batch(self, indices: Sequence[int], strength: float) -> Batch:
+        """The named recordings as an augmented batch."""
+        plan, aug, rng = list(indices), self.augmentation, self.generator
+        tempo = np.exp(rng.uniform(*np.log(aug.tempo), len(plan)))
+        lengths = [math.floor(self.host_lengths[i] / r) // 2 * 2 for i, r in zip(plan, tempo, strict=True)]
+        # A sped-up recording must keep two output frames a label, or CTC has no room.
+        for row, i in enumerate(plan):
+            if lengths[row] < 5 * len(self.recordings[i].labels):
+                tempo[row], lengths[row] = 1.0, self.host_lengths[i] // 2 * 2
+        members = torch.tensor(plan, device=self.device)
+        rate = torch.tensor(tempo, dtype=torch.float32, device=self.device)
+        counts = torch.tensor(lengths, device=self.device)
+        time = torch.arange(max(lengths), device=self.device)
+        valid = time[None, :] < counts[:, None]
+        mels, nearest = self._resample(members, rate, time)
+        mels = self._add_noise(self._warp(mels), valid)
+        mels = normalise(mels, valid)
+        if strength > 0:
+            mels = self._mask(mels, counts, strength)
+            mels = mels + torch.randn_like(mels) * (aug.feature_noise * strength * self._uniform(len(plan), 1, 1))
+        return Batch(
+            mels=mels * valid[..., None],
+            lengths=counts // 2,
+            frame_counts=[length // 2 for length in lengths],
+            labels=torch.tensor([x for i in plan for x in self.recordings[i].labels], device=self.device),
+            label_counts=[len(self.recordings[i].labels) for i in plan],
+            frame_labels=(self.frame_targets[nearest] * valid)[:, ::2],
+        )
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, device=self.device, generator=self.torch_generator)
+
+    def _resample(self, members: Tensor, rate: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of the members at another tempo, linear in time; and the index of the nearest source frame."""
+        last = (self.lengths[members] - 1).float()[:, None]
+        place = torch.minimum(time[None, :] * rate[:, None], last)
+        low = place.floor()
+        fraction = (place - low)[..., None]
+        start = self.offsets[members][:, None]
+        here = self.frames[start + low.long()].float()
+        there = self.frames[start + torch.minimum(low + 1, last).long()].float()
+        return here + (there - here) * fraction, start + place.round().long()
+
+    def _warp(self, mels: Tensor) -> Tensor:
+        """Stretch the mel axis by one random factor per recording: another vocal-tract length."""
+        low, high = self.augmentation.warp
+        B, _, D = mels.shape
+        factor = low + (high - low) * self._uniform(B, 1)
+        place = (torch.arange(D, device=self.device)[None, :] * factor).clamp(max=D - 1)
+        floor = place.floor().long()
+        fraction = (place - floor)[:, None, :]
+        here = mels.gather(2, floor[:, None, :].expand_as(mels))
+        there = mels.gather(2, (floor + 1).clamp(max=D - 1)[:, None, :].expand_as(mels))
+        return here + (there - here) * fraction
+
+    def _add_noise(self, mels: Tensor, valid: Tensor) -> Tensor:
+        """Mix noise at a random signal-to-noise ratio into a share of the recordings, as mel power."""
+        B, T, _ = mels.shape
+        start = (self._uniform(B, 1) * len(self.noise)).long()
+        place = (start + torch.arange(T, device=self.device)[None, :]) % len(self.noise)
+        noise = self.noise[place].float()
+        weight = valid[..., None]
+        level = [torch.log((x.exp() * weight).sum((1, 2)) / weight.sum((1, 2))) for x in (mels, noise)]
+        low, high = self.augmentation.noise_db
+        snr = (low + (high - low) * self._uniform(B)) * math.log(10) / 10
+        gain = level[0] - level[1] - snr
+        gain = torch.where(self._uniform(B) < self.augmentation.noise_share, gain, torch.full_like(gain, -30.0))
+        return torch.logaddexp(mels, noise + gain[:, None, None])
+
+    def _mask(self, mels: Tensor, counts: Tensor, strength: float) -> Tensor:
+        """SpecAugment (Park et al. 2019): hide bands and stretches of time."""
+        B, T, D = mels.shape
+        aug = self.augmentation
+        bins = torch.arange(D, device=self.device)
+        width = self._uniform(B, aug.frequency_masks) * aug.frequency_bins * strength
+        begin = self._uniform(B, aug.frequency_masks) * (D - width)
+        hide = ((bins >= begin[..., None]) & (bins < (begin + width)[..., None])).any(1)
+        time = torch.arange(T, device=self.device)
+        span = counts[:, None].float()
+        length = self._uniform(B, aug.time_masks) * aug.time_share * span * strength
+        first = self._uniform(B, aug.time_masks) * (span - length)
+        gone = ((time >= first[..., None]) & (time < (first + length)[..., None])).any(1)
+        return mels.masked_fill(hide[:, None, :], 0.0).masked_fill(gone[..., None], 0.0)
