@@ -1,0 +1,67 @@
+# Everything runs in .venv inside the checkout; stamp files in it make repeats quick.
+# PYTHON=python3.12 make test   takes another interpreter (delete .venv first).
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# With `make -s` or in CI logs pip's progress bars are noise.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench examples constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(VENV)/.dev ## everything a contributor needs: the core, training and development extras
+
+demo: $(VENV)/.core ## install the core (no torch) and assess the recordings in examples/
+	@$(BIN)/python examples/run.py
+
+test: $(VENV)/.dev ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## speed and memory: every script in benchmarks/
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+examples: $(VENV)/.core ## make the recordings in examples/ again (needs flite)
+	$(BIN)/python examples/make.py
+
+# Resolves every extra in a fresh environment and pins what came out. The local version of a CPU-only
+# torch (+cpu) is cut off, so that the pins hold for the ordinary registry too.
+constraints: ## pin the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear build/constraints
+	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet '.[train,gruut,dev]'
+	{ echo "# Made by: make constraints ($$($(PYTHON) --version), $$(uname -sm))"; \
+	  build/constraints/bin/python -m pip --disable-pip-version-check freeze --exclude elocute \
+	  | sed 's/+cpu$$//'; } > constraints.new
+	mv constraints.new constraints.txt
+	rm -rf build/constraints
+
+clean: ## delete the environment, caches and build outputs
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); \
+	  ok or print(f"elocute needs Python 3.11 or newer, $(PYTHON) is {sys.version.split()[0]}; run: make PYTHON=python3.12 ...", file=sys.stderr); \
+	  sys.exit(not ok)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) --editable '.[train,dev]'
+	@touch $@
