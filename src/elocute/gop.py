@@ -1,0 +1,294 @@
+"""Step 5/10 - goodness of pronunciation: what else could have been said, and how likely was it?
+
+The heart is `alternatives`: the exact CTC probability of the utterance with any one phone replaced by any other,
+left out, added to, or replaced by anything, all from one forward and one backward pass.
+
+A phone is said between two gaps. Gap j lies after the first j phones, so an utterance of L phones has gaps 0 to L.
+Cutting the T frames after frame t (t = 0..T) splits a path in two:
+
+    before[t, j]    log mass of the first t frames spelling exactly the phones before gap j
+    after[t, j]     log mass of the other frames spelling exactly the phones from gap j on
+
+Neither depends on what is said in between, so one recursion over time that enters phone k from gap j serves at once
+the insertion of k (it leaves into the same gap j) and the substitution of phone j by k (it leaves into gap j+1):
+
+    say_t(k) = y_t(k) (say_{t-1}(k) + before[t-1, j]),      P = sum_t say_t(k) after[t, gap of exit]
+
+CTC merges equal neighbours unless a blank parts them, so where k equals the label on the other side of the cut, only
+the part of before or after that ends or begins in blank counts. Each side therefore comes in two parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from elocute.ctc import NEG_INF, Lattice, lattice, logsumexp, min_frames
+from elocute.errors import AlignmentError, PhoneError
+from elocute.types import Float64, Int64, PhoneSet
+
+_BLOCK_FRAMES = 64
+"""Frames worked on together; bounds the memory of a long recording and keeps a short one in the processor's cache."""
+
+_NO_LABEL = -1
+"""Stands for the neighbour beyond either end of the utterance; equal to no label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alternatives:
+    """Log probability (nats) of the canonical phones and of every utterance that is one edit away.
+
+    Attributes:
+        canonical: shape (L,), phone ids of what should be said.
+        lattice: the CTC lattice of the canonical phones' labels.
+        log_prob: log P(canonical | x).
+        substitution: shape (L, K), log P with phone i replaced by phone k; the canonical k gives `log_prob` again.
+        deletion: shape (L,), log P with phone i left out.
+        insertion: shape (L+1, K), log P with phone k added in gap j, before phone j (gap L: at the end).
+        any_string: shape (L,), log P with phone i replaced by any string of labels, the empty one included.
+        durations: shape (L,), expected number of frames in phone i, blanks excluded.
+    """
+
+    canonical: Int64
+    lattice: Lattice
+    log_prob: float
+    substitution: Float64
+    deletion: Float64
+    insertion: Float64
+    any_string: Float64
+    durations: Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Gaps:
+    """Both sides of every cut and gap; all four masses have shape (T+1, L+1).
+
+    `left` and `right` (L+1,) are the labels next to each gap, `_NO_LABEL` beyond the ends.
+    """
+
+    before_blank: Float64
+    before_label: Float64
+    after_blank: Float64
+    after_label: Float64
+    left: Int64
+    right: Int64
+
+    @property
+    def before(self) -> Float64:
+        return np.logaddexp(self.before_blank, self.before_label)
+
+    @property
+    def after(self) -> Float64:
+        return np.logaddexp(self.after_blank, self.after_label)
+
+
+def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> Alternatives:
+    """Compute the exact probability of every utterance that is one edit away from the canonical phones.
+
+    Args:
+        log_probs: natural-log posteriors, shape (T, V), V = `phone_set.size`.
+        canonical: phone ids (positions in `phone_set.symbols`), shape (L,).
+        phone_set: how each phone is spelled in label ids.
+
+    Returns:
+        All substitutions, deletions and insertions, the free string at each phone, expected durations.
+
+    Raises:
+        AlignmentError: no CTC path spells the canonical phones in T frames.
+        PhoneError: a canonical id is no phone of the set, or the set does not fit `log_probs`.
+
+    Source: GOP-CTC-AF, Cao et al., Interspeech 2024, and its code (frank613/CTC-based-GOP), which run one forward
+        pass per alternative; the shared recursion here gives the same sums.
+    Deviates: the alternatives are sets of label sequences, so first, last and repeated phones are no special cases
+        (the reference prunes some of their paths).
+    Cost: time O(T L K m) for phones of m labels, against O(T L^2 K) of one forward pass each; memory O(T L + L K).
+    """
+    ids = np.asarray(canonical, dtype=np.int64).reshape(-1)
+    spelling = _spell(ids, phone_set)
+    labels = np.concatenate([*spelling, np.zeros(0, dtype=np.int64)])
+    full = lattice(log_probs, labels, phone_set.blank_id)
+    if full.log_probs.shape[1] != phone_set.size:
+        raise PhoneError(f"log_probs have {full.log_probs.shape[1]} columns; the phone set expects {phone_set.size}")
+    if full.log_prob == NEG_INF:
+        raise _no_path(len(full.log_probs), ids, labels)
+
+    bounds = np.cumsum([0, *map(len, spelling)])
+    gaps = _cut(full, bounds)
+    L, K = len(ids), len(phone_set.symbols)
+    substitution, insertion = np.empty((L, K)), np.empty((L + 1, K))
+    lengths = np.array([len(tokens) for tokens in phone_set.tokens])
+    for length in np.unique(lengths):
+        phones = np.flatnonzero(lengths == length)
+        tokens = np.array([phone_set.tokens[k] for k in phones])
+        substitution[:, phones], insertion[:, phones] = _say(full.log_probs, tokens, gaps, phone_set.blank_id)
+    durations = np.diff(np.cumsum([0.0, *full.expected_durations()])[bounds])
+    return Alternatives(
+        canonical=ids,
+        lattice=full,
+        log_prob=full.log_prob,
+        substitution=substitution,
+        deletion=_skip(gaps),
+        insertion=insertion,
+        any_string=_say_anything(full, bounds, gaps),
+        durations=durations,
+    )
+
+
+def gop_sf(found: Alternatives, edits: Literal["S", "SD", "SDI"] = "SD") -> Float64:
+    """Segmentation-free goodness of pronunciation of each canonical phone.
+
+    gop[i] = log P(canonical | x) - log P(E_i | x), where E_i holds the canonical phones with phone i substituted (S),
+    or also left out (D), or replaced by any string of labels (SDI). Nats, never above 0: the log posterior that phone
+    i was said, given that the others were.
+
+    Args:
+        found: from `alternatives`.
+        edits: what competes with the canonical phone.
+
+    Returns:
+        Shape (L,), nats.
+
+    Source: GOP-CTC-SF (Cao et al., "Segmentation-free goodness of pronunciation"); not divided by a length.
+    """
+    if edits == "SDI":
+        denominator = found.any_string
+    else:
+        denominator = logsumexp(found.substitution, axis=1)
+        if edits == "SD":
+            denominator = np.logaddexp(denominator, found.deletion)
+    return np.minimum(found.log_prob - denominator, 0.0)  # rounding can leave 1e-15 above
+
+
+def _spell(ids: Int64, phone_set: PhoneSet) -> list[Int64]:
+    """Label ids of each canonical phone."""
+    K = len(phone_set.symbols)
+    if len(ids) and (ids.min() < 0 or ids.max() >= K):
+        raise PhoneError(f"canonical phone ids are {ids.tolist()}; expected 0 to {K - 1}, positions in the phone set")
+    return [np.array(phone_set.tokens[k], dtype=np.int64) for k in ids]
+
+
+def _no_path(T: int, ids: Int64, labels: Int64) -> AlignmentError:
+    """The error for phones that cannot be aligned."""
+    needed = min_frames(labels)
+    if needed > T:
+        return AlignmentError(
+            f"the recording has {T} frames; its {len(ids)} phones need at least {needed}; record the whole text again"
+        )
+    return AlignmentError(
+        f"every alignment of the {len(ids)} phones (at least {needed} frames) with the {T} frames of the recording has "
+        "probability zero; check that the recording is of this text"
+    )
+
+
+def _cut(full: Lattice, bounds: Int64) -> _Gaps:
+    """Read both sides of every cut off the lattice; `bounds` (L+1,) counts the labels before each gap."""
+    shape = len(full.log_probs) + 1, len(bounds)
+    before_blank, before_label, after_blank, after_label = (np.full(shape, NEG_INF) for _ in range(4))
+    before_blank[1:] = full.alpha[:, 2 * bounds]
+    before_label[1:, 1:] = full.alpha[:, 2 * bounds[1:] - 1]
+    after_blank[:-1] = full.beta[:, 2 * bounds]
+    after_label[:-1, :-1] = full.beta[:, 2 * bounds[:-1] + 1]
+    # Outside the recording stand a blank before the first phone and an end mark after the last.
+    before_blank[0, 0] = after_label[-1, -1] = 0.0
+    left, right = np.full((2, len(bounds)), _NO_LABEL)
+    left[1:], right[:-1] = full.labels[bounds[1:] - 1], full.labels[bounds[:-1]]
+    return _Gaps(
+        before_blank=before_blank,
+        before_label=before_label,
+        after_blank=after_blank,
+        after_label=after_label,
+        left=left,
+        right=right,
+    )
+
+
+def _say(log_probs: Float64, tokens: Int64, gaps: _Gaps, blank_id: int) -> tuple[Float64, Float64]:
+    """Say each phone of `tokens` (K, m) at every gap: log P of its substitutions (L, K) and insertions (L+1, K)."""
+    K, m = tokens.shape
+    columns = np.full((2 * m - 1, K), blank_id)  # a phone of m labels is a chain of m labels and m - 1 blanks
+    columns[::2] = tokens.T
+    jumps = np.where(tokens[:, 1:] == tokens[:, :-1], NEG_INF, 0.0).T
+    repeats_left = gaps.left[:, None] == tokens[:, 0]
+    repeats_right = gaps.right[:, None] == tokens[:, -1]
+    before, after = gaps.before, gaps.after
+    chain = np.full((2 * m - 1, len(gaps.left), K), NEG_INF)
+    substitution, insertion = chain[0, 1:].copy(), chain[0].copy()
+    for start in range(0, len(log_probs), _BLOCK_FRAMES):
+        entry = slice(start, min(start + _BLOCK_FRAMES, len(log_probs)))
+        leave = slice(entry.start + 1, entry.stop + 1)
+        inflow = _parted(before[entry], gaps.before_blank[entry], repeats_left)
+        said = np.empty_like(inflow)
+        for t, emission in enumerate(log_probs[entry][:, columns]):
+            for state in range(2 * m - 2, 0, -1):  # from the back, so that each state reads the frame before
+                np.logaddexp(chain[state], chain[state - 1], out=chain[state])
+                if state % 2 == 0:
+                    np.logaddexp(chain[state], chain[state - 2] + jumps[state // 2 - 1], out=chain[state])
+            np.logaddexp(chain[0], inflow[t], out=chain[0])
+            chain += emission[:, None]
+            said[t] = chain[-1]
+        outflow = _parted(after[leave], gaps.after_blank[leave], repeats_right)
+        np.logaddexp(substitution, logsumexp(said[:, :-1] + outflow[:, 1:]), out=substitution)
+        np.logaddexp(insertion, logsumexp(said + outflow), out=insertion)
+    return substitution, insertion
+
+
+def _parted(both: Float64, blank: Float64, repeats: np.ndarray) -> Float64:
+    """Spread `both` (t, G) over K phones, (t, G, K), keeping only `blank` (t, G) where `repeats` (G, K)."""
+    spread = np.repeat(both[:, :, None], repeats.shape[1], axis=2)
+    gap, phone = repeats.nonzero()
+    spread[:, gap, phone] = blank[:, gap]
+    return spread
+
+
+def _skip(gaps: _Gaps) -> Float64:
+    """Log P with each phone left out: cut where the label after it begins, so that every path is counted once."""
+    merges = gaps.left[:-1] == gaps.right[1:]
+    before = np.where(merges, gaps.before_blank[:, :-1], gaps.before[:, :-1])
+    return logsumexp(before + gaps.after_label[:, 1:])
+
+
+def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
+    """Log P with each phone replaced by any string of labels, shape (L,).
+
+    Once the label left of the phone is entered, frames are free until the label right of it is entered, which happens
+    only after a frame that is not already that label.
+    """
+    T, L = len(full.log_probs), len(bounds) - 1
+    left, right = gaps.left[:-1], gaps.right[1:]
+    # entered[t, i]: mass of paths that enter the label left of phone i exactly at frame t
+    entered = np.full((T, L), NEG_INF)
+    s = bounds[1:-1] - 1  # that label's index, phones 1 to L-1
+    if L > 1 and T:
+        alpha = np.vstack([np.full(full.alpha.shape[1], NEG_INF), full.alpha[:-1]])
+        alpha[0, 0] = 0.0
+        origin = alpha[:, 2 * s]
+        jump = (s > 0) & (full.labels[s] != full.labels[s - 1])
+        origin = np.where(jump, np.logaddexp(origin, alpha[:, 2 * s - 1]), origin)
+        entered[:, 1:] = origin + full.log_probs[:, full.labels[s]]
+    anything = logsumexp(full.log_probs, axis=1)  # 0 if the rows are normalised
+    not_right = _without_each(full.log_probs)[:, right]
+    merges = left == right
+    passed = np.where(np.arange(L) == 0, 0.0, NEG_INF)  # mass of paths that have entered it by now
+    total = passed + gaps.after_label[0, 1:]
+    for t in range(T):
+        ready = passed + not_right[t]
+        np.logaddexp(ready, entered[t], out=ready, where=~merges)
+        np.logaddexp(total, ready + gaps.after_label[t + 1, 1:], out=total)
+        passed = np.logaddexp(passed + anything[t], entered[t])
+    return total
+
+
+def _without_each(log_probs: Float64) -> Float64:
+    """Log sum of each row without each of its columns, shape (T, V+1); the last column leaves out none.
+
+    Sums of what lies left and right of the column: subtracting it from the row's sum would cancel digits.
+    """
+    T, V = log_probs.shape
+    edge = np.full((T, 1), NEG_INF)
+    lower = np.hstack([edge, np.logaddexp.accumulate(log_probs, axis=1)])
+    upper = np.hstack([np.logaddexp.accumulate(log_probs[:, ::-1], axis=1)[:, ::-1], edge, edge])
+    return np.asarray(np.logaddexp(lower, upper[:, 1:]))
