@@ -11,10 +11,6 @@ class AudioConfig:
 
     Attributes:
         max_duration_s: a longer recording is refused.
-        min_duration_s: a shorter recording is refused; no phone fits into it.
-        silence_db: a recording whose loudest 25 ms stay below this level (dB relative to full scale) is silent.
     """
 
     max_duration_s: float = 60.0
-    min_duration_s: float = 0.05
-    silence_db: float = -70.0
