@@ -60,6 +60,16 @@ class Lattice:
         """Expected number of frames spent in each label, blanks excluded, shape (S,), frames."""
         return np.asarray(self.label_occupancies().sum(axis=0))
 
+    def entries(self) -> Float64:
+        """Log mass of paths over frames 0..t that enter each label exactly at frame t, shape (T, S)."""
+        before = np.full_like(self.alpha, NEG_INF)
+        before[1:] = self.alpha[:-1]
+        before[:1, 0] = 0.0
+        entered = before[:, :-1:2]
+        jumped = before[:, 1:-2:2] + jump_log_weights(self.labels)
+        np.logaddexp(entered[:, 1:], jumped, out=entered[:, 1:])
+        return entered + self.log_probs[:, self.labels]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Alignment:
@@ -199,15 +209,18 @@ def checked(log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_id: int) 
 
 def _forward(emissions: Float64, jumps: Float64) -> Float64:
     """Alpha, shape (T, ..., 2S+1), of one problem or of several side by side; `jumps` has shape (..., S-1)."""
-    alpha = np.full(emissions.shape, NEG_INF)
+    # An impossible state in front spares the first real state, which nothing moves into, a case of its own.
+    alpha = np.full((*emissions.shape[:-1], emissions.shape[-1] + 1), NEG_INF)
     if len(alpha):
-        alpha[0, ..., :2] = emissions[0, ..., :2]
-    for before, now, emission in zip(alpha[:-1], alpha[1:], emissions[1:], strict=True):
-        now[..., 0] = before[..., 0]
-        np.logaddexp(before[..., 1:], before[..., :-1], out=now[..., 1:])
-        np.logaddexp(now[..., 3::2], before[..., 1:-2:2] + jumps, out=now[..., 3::2])
-        now += emission
-    return alpha
+        alpha[0, ..., 1:3] = emissions[0, ..., :2]
+    before, now = alpha[:-1], alpha[1:]
+    # Slicing all frames at once, outside the loop, halves the cost of a frame.
+    steps = before[..., 1:], before[..., :-1], before[..., 2:-2:2], now[..., 1:], now[..., 4::2], emissions[1:]
+    for stay, move, jump, arrive, arrive_by_jump, emission in zip(*steps, strict=True):
+        np.logaddexp(stay, move, out=arrive)
+        np.logaddexp(arrive_by_jump, jump + jumps, out=arrive_by_jump)
+        arrive += emission
+    return alpha[..., 1:]
 
 
 def _final_log_prob(alpha: Float64) -> float:

@@ -31,7 +31,7 @@ from elocute.ctc import NEG_INF, Lattice, lattice, logsumexp, min_frames
 from elocute.errors import AlignmentError, PhoneError
 from elocute.types import Float64, Int64, PhoneSet
 
-_BLOCK_FRAMES = 64
+_BLOCK_FRAMES = 32
 """Frames worked on together; bounds the memory of a long recording and keeps a short one in the processor's cache."""
 
 _NO_LABEL = -1
@@ -254,41 +254,35 @@ def _skip(gaps: _Gaps) -> Float64:
 def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
     """Log P with each phone replaced by any string of labels, shape (L,).
 
-    Once the label left of the phone is entered, frames are free until the label right of it is entered, which happens
-    only after a frame that is not already that label.
+    From the frame at which the label left of the phone is entered, all is free until the label right of it is entered,
+    which needs a frame before it that is not that label already.
     """
     T, L = len(full.log_probs), len(bounds) - 1
     left, right = gaps.left[:-1], gaps.right[1:]
-    # entered[t, i]: mass of paths that enter the label left of phone i exactly at frame t
     entered = np.full((T, L), NEG_INF)
-    s = bounds[1:-1] - 1  # that label's index, phones 1 to L-1
-    if L > 1 and T:
-        alpha = np.vstack([np.full(full.alpha.shape[1], NEG_INF), full.alpha[:-1]])
-        alpha[0, 0] = 0.0
-        origin = alpha[:, 2 * s]
-        jump = (s > 0) & (full.labels[s] != full.labels[s - 1])
-        origin = np.where(jump, np.logaddexp(origin, alpha[:, 2 * s - 1]), origin)
-        entered[:, 1:] = origin + full.log_probs[:, full.labels[s]]
-    anything = logsumexp(full.log_probs, axis=1)  # 0 if the rows are normalised
-    not_right = _without_each(full.log_probs)[:, right]
-    merges = left == right
-    passed = np.where(np.arange(L) == 0, 0.0, NEG_INF)  # mass of paths that have entered it by now
-    total = passed + gaps.after_label[0, 1:]
-    for t in range(T):
-        ready = passed + not_right[t]
-        np.logaddexp(ready, entered[t], out=ready, where=~merges)
-        np.logaddexp(total, ready + gaps.after_label[t + 1, 1:], out=total)
-        passed = np.logaddexp(passed + anything[t], entered[t])
-    return total
+    entered[:, 1:] = full.entries()[:, bounds[1:-1] - 1]
+    passed = np.full((T + 1, L), NEG_INF)  # entered at any frame before the cut
+    passed[0, :1] = 0.0
+    for now, following, new, free in zip(
+        passed[:-1], passed[1:], entered, logsumexp(full.log_probs, axis=1), strict=True
+    ):
+        np.logaddexp(now + free, new, out=following)  # `free` is 0 where the row of log_probs sums to 1
+    ready = passed.copy()  # ... and the frame before the cut is not the label on the right
+    ready[1:] = np.logaddexp(passed[:-1] + _without(full.log_probs, right), np.where(left == right, NEG_INF, entered))
+    return logsumexp(ready + gaps.after_label[:, 1:])
 
 
-def _without_each(log_probs: Float64) -> Float64:
-    """Log sum of each row without each of its columns, shape (T, V+1); the last column leaves out none.
-
-    Sums of what lies left and right of the column: subtracting it from the row's sum would cancel digits.
-    """
-    T, V = log_probs.shape
-    edge = np.full((T, 1), NEG_INF)
-    lower = np.hstack([edge, np.logaddexp.accumulate(log_probs, axis=1)])
-    upper = np.hstack([np.logaddexp.accumulate(log_probs[:, ::-1], axis=1)[:, ::-1], edge, edge])
-    return np.asarray(np.logaddexp(lower, upper[:, 1:]))
+def _without(log_probs: Float64, labels: Int64) -> Float64:
+    """Log sum of each row without the column of each label, shape (T, n); `_NO_LABEL` leaves out none."""
+    frames = np.arange(len(log_probs))
+    top = log_probs.argmax(axis=1)
+    scale = log_probs[frames, top][:, None]
+    scale = np.where(scale == NEG_INF, 0.0, scale)
+    probs = np.exp(log_probs - scale)
+    taken = np.where(labels == _NO_LABEL, 0.0, probs[:, labels])
+    # Subtracting the largest term would cancel every digit of the rest; subtracting a smaller one cancels none.
+    others = log_probs.copy()
+    others[frames, top] = NEG_INF
+    with np.errstate(divide="ignore"):
+        rest = np.log(probs.sum(axis=1, keepdims=True) - taken) + scale
+    return np.where(top[:, None] == labels, logsumexp(others, axis=1)[:, None], rest)
