@@ -1,7 +1,7 @@
-"""Step 5/10 - goodness of pronunciation: what else could have been said, and how likely was it?
+"""Step 5/10 - what else could have been said, and how likely was it?
 
-The heart is `alternatives`: the exact CTC probability of the utterance with any one phone replaced by any other,
-left out, added to, or replaced by anything, all from one forward and one backward pass.
+The exact CTC probability of the utterance with any one phone replaced by any other, left out, added, or replaced by
+anything: all of it from one forward and one backward pass.
 
 A phone is said between two gaps. Gap j lies after the first j phones, so an utterance of L phones has gaps 0 to L.
 Cutting the T frames after frame t (t = 0..T) splits a path in two:
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -107,16 +106,13 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         (the reference prunes some of their paths).
     Cost: time O(T L K m) for phones of m labels, against O(T L^2 K) of one forward pass each; memory O(T L + L K).
     """
-    ids = np.asarray(canonical, dtype=np.int64).reshape(-1)
-    spelling = _spell(ids, phone_set)
-    labels = np.concatenate([*spelling, np.zeros(0, dtype=np.int64)])
+    ids, labels, bounds = spell(canonical, phone_set)
     full = lattice(log_probs, labels, phone_set.blank_id)
     if full.log_probs.shape[1] != phone_set.size:
         raise PhoneError(f"log_probs have {full.log_probs.shape[1]} columns; the phone set expects {phone_set.size}")
     if full.log_prob == NEG_INF:
-        raise _no_path(len(full.log_probs), ids, labels)
+        raise no_path(len(full.log_probs), len(ids), labels)
 
-    bounds = np.cumsum([0, *map(len, spelling)])
     gaps = _cut(full, bounds)
     L, K = len(ids), len(phone_set.symbols)
     substitution, insertion = np.empty((L, K)), np.empty((L + 1, K))
@@ -138,48 +134,26 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
     )
 
 
-def gop_sf(found: Alternatives, edits: Literal["S", "SD", "SDI"] = "SD") -> Float64:
-    """Segmentation-free goodness of pronunciation of each canonical phone.
-
-    gop[i] = log P(canonical | x) - log P(E_i | x), where E_i holds the canonical phones with phone i substituted (S),
-    or also left out (D), or replaced by any string of labels (SDI). Nats, never above 0: the log posterior that phone
-    i was said, given that the others were.
-
-    Args:
-        found: from `alternatives`.
-        edits: what competes with the canonical phone.
-
-    Returns:
-        Shape (L,), nats.
-
-    Source: GOP-CTC-SF (Cao et al., "Segmentation-free goodness of pronunciation"); not divided by a length.
-    """
-    if edits == "SDI":
-        denominator = found.any_string
-    else:
-        denominator = logsumexp(found.substitution, axis=1)
-        if edits == "SD":
-            denominator = np.logaddexp(denominator, found.deletion)
-    return np.minimum(found.log_prob - denominator, 0.0)  # rounding can leave 1e-15 above
-
-
-def _spell(ids: Int64, phone_set: PhoneSet) -> list[Int64]:
-    """Label ids of each canonical phone."""
+def spell(canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> tuple[Int64, Int64, Int64]:
+    """Phone ids (L,), the labels that spell them (S,), and how many labels come before each gap (L+1,)."""
+    ids = np.asarray(canonical, dtype=np.int64).reshape(-1)
     K = len(phone_set.symbols)
     if len(ids) and (ids.min() < 0 or ids.max() >= K):
         raise PhoneError(f"canonical phone ids are {ids.tolist()}; expected 0 to {K - 1}, positions in the phone set")
-    return [np.array(phone_set.tokens[k], dtype=np.int64) for k in ids]
+    spelling = [phone_set.tokens[k] for k in ids]
+    labels = np.array([label for tokens in spelling for label in tokens], dtype=np.int64)
+    return ids, labels, np.cumsum([0, *map(len, spelling)])
 
 
-def _no_path(T: int, ids: Int64, labels: Int64) -> AlignmentError:
-    """The error for phones that cannot be aligned."""
+def no_path(T: int, L: int, labels: Int64) -> AlignmentError:
+    """The error for `L` phones, spelled by `labels`, that cannot be aligned with `T` frames."""
     needed = min_frames(labels)
     if needed > T:
         return AlignmentError(
-            f"the recording has {T} frames; its {len(ids)} phones need at least {needed}; record the whole text again"
+            f"the recording has {T} frames; its {L} phones need at least {needed}; record the whole text again"
         )
     return AlignmentError(
-        f"every alignment of the {len(ids)} phones (at least {needed} frames) with the {T} frames of the recording has "
+        f"every alignment of the {L} phones (at least {needed} frames) with the {T} frames of the recording has "
         "probability zero; check that the recording is of this text"
     )
 
