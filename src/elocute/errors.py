@@ -29,3 +29,7 @@ class AlignmentError(ElocuteError, ValueError):
 
 class MissingExtraError(ElocuteError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class BatchError(ElocuteError, RuntimeError):
+    """A batch cannot go on, because a worker process died; its finished rows are kept."""

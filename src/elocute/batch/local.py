@@ -1,0 +1,218 @@
+"""The batch engine of one machine: worker processes answer the rows of a manifest, one process writes them in order.
+
+What becomes of a failure:
+
+- an `ElocuteError` while a row is assessed (no speech in it, no such file, nothing pronounceable) is the row's answer;
+- an `ElocuteError` while a worker builds its assessor concerns every row and ends the run as it is;
+- any other exception is a bug: it ends the run as a `RuntimeError` that names the row;
+- a worker that dies (out of memory, killed) ends the run as a `BatchError`.
+
+In each of the last three cases the rows written so far stay, and the same call goes on after them.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from elocute.batch.manifest import ManifestRow, read_manifest
+from elocute.batch.output import BatchOutput, RunIdentity
+from elocute.errors import BatchError, ConfigError, ElocuteError
+
+AssessRow = Callable[[ManifestRow], Mapping[str, object]]
+"""Assesses one row; the report as a JSON object."""
+
+# Rows handed out ahead of the one that is written next, for each worker: enough to keep the others busy while one
+# chews on a long recording, few enough to hold in memory.
+_ROWS_AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSummary:
+    """What a batch came to.
+
+    Attributes:
+        rows: in the output, one for each row of the manifest.
+        errors: rows that hold an error instead of a report.
+        resumed: rows that an earlier run had written.
+        seconds: this run took.
+    """
+
+    rows: int
+    errors: int
+    resumed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """A finished line of output."""
+
+    line: str
+    is_error: bool
+
+
+def run_batch(
+    manifest: Path,
+    out: Path,
+    *,
+    make_assessor: Callable[[], AssessRow],
+    configuration: str,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    fresh: bool = False,
+) -> BatchSummary:
+    """Assess every row of a manifest, on several processes, and write one JSON line for each, in the same order.
+
+    A line is `{"id", "report"}` or `{"id", "error": {"type", "message"}}`. The bytes of the output depend neither on
+    the number of workers nor on how often the run was killed and started again.
+
+    Args:
+        manifest: JSONL file, see `read_manifest`.
+        out: file to make; it appears when it is complete. Until then `OUT.partial` holds the rows.
+        make_assessor: called once in each worker; must be picklable (a function of a module, a `functools.partial` or
+            a frozen dataclass with `__call__`). It should build a single-threaded model: the workers share the cores.
+        configuration: a text that differs whenever the reports would (settings, model, version); a run is resumed
+            only under the same.
+        workers: processes; None takes one for each core that this process may use.
+        progress: called with rows done and rows in all, at the start and after each row.
+        fresh: forget an unfinished run of the same output and replace a finished one.
+
+    Raises:
+        ConfigError: the manifest is malformed, or the output cannot be written, is finished already or belongs to a
+            run of another manifest or configuration.
+        ElocuteError: whatever `make_assessor` raises.
+        BatchError: a worker process died.
+        RuntimeError: a row met a bug; the message names it.
+    """
+    started_s = time.perf_counter()
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers is {workers}, expected 1 or more; leave it out for one a core")
+    if out.exists() and manifest.exists() and out.samefile(manifest):
+        raise ConfigError(f"{out} is the manifest itself; name another file for the output")
+    listed = read_manifest(manifest)
+    identity = RunIdentity(manifest_sha256=listed.sha256, configuration=configuration)
+    total = len(listed.rows)
+    with BatchOutput(out, identity=identity, ids=[row.id for row in listed.rows], fresh=fresh) as output:
+        resumed = output.rows
+        if progress is not None:
+            progress(resumed, total)
+        if resumed < total:
+            answers = _answers(listed.rows[resumed:], make_assessor, workers or _usable_cores())
+            try:
+                with closing(answers):
+                    for answer in answers:
+                        output.append(answer.line, is_error=answer.is_error)
+                        if progress is not None:
+                            progress(output.rows, total)
+            except BrokenProcessPool as error:
+                raise BatchError(
+                    f"a worker process died (killed, or out of memory?) at row {listed.rows[output.rows].id!r} or soon "
+                    f"after it; {output.rows} of {total} rows are saved: run the same command to go on, with fewer "
+                    "workers if memory is short"
+                ) from error
+        output.finish()
+    return BatchSummary(
+        rows=output.rows, errors=output.errors, resumed=resumed, seconds=time.perf_counter() - started_s
+    )
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _answers(
+    rows: Sequence[ManifestRow], make_assessor: Callable[[], AssessRow], workers: int
+) -> Generator[_Answer, None, None]:
+    """The answers to the rows, in their order, from a pool of processes."""
+    workers = min(workers, len(rows))
+    pool = ProcessPoolExecutor(
+        max_workers=workers,
+        # A fork would copy the threads' locks of whatever the caller has loaded.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(_pickled(make_assessor),),
+    )
+    waiting: deque[tuple[ManifestRow, Future[_Answer]]] = deque()
+    try:
+        for row in rows:
+            if len(waiting) >= workers * _ROWS_AHEAD:
+                yield _result(*waiting.popleft())
+            waiting.append((row, pool.submit(_answer, row)))
+        while waiting:
+            yield _result(*waiting.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(row: ManifestRow, future: Future[_Answer]) -> _Answer:
+    """The answer to a row, once it is there; a bug that it met names the row."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, (ElocuteError, BrokenProcessPool)):
+        raise error
+    raise RuntimeError(f"row {row.id!r} ({row.audio}) met a bug: {type(error).__name__}: {error}") from error
+
+
+def _pickled(make_assessor: Callable[[], AssessRow]) -> bytes:
+    """The factory as bytes, so that a worker sets itself up before it imports what the factory needs."""
+    try:
+        return pickle.dumps(make_assessor)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"make_assessor cannot be sent to worker processes ({error}); "
+            "give a function of a module, a functools.partial or a frozen dataclass with __call__"
+        ) from error
+
+
+# State of a worker process; the parent never touches it.
+_factory = b""
+_assess: AssessRow | None = None
+
+
+def _start_worker(factory: bytes) -> None:
+    """Set up a worker process."""
+    global _factory
+    _factory = factory
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    # Ctrl-C goes to the whole process group; the parent alone decides how to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent was killed: nobody is left to take the answers."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _answer(row: ManifestRow) -> _Answer:
+    """Assess one row in a worker."""
+    global _assess
+    if _assess is None:
+        _assess = pickle.loads(_factory)()
+    content: dict[str, object] = {"id": row.id}
+    try:
+        content["report"] = _assess(row)
+    except ElocuteError as error:
+        content["error"] = {"type": type(error).__name__, "message": str(error)}
+    line = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return _Answer(line=line, is_error="error" in content)
