@@ -91,14 +91,9 @@ def audio_from_array(
 def _finish(name: str, samples: Float32, rate: int, *, silent_hint: str = "") -> Audio:
     """Mix, resample and measure finite samples of shape (N, channels); refuse silence."""
     mono = samples.mean(axis=1, dtype=np.float32) if samples.shape[1] > 1 else samples[:, 0]
-    if rate != SAMPLE_RATE_HZ:
-        import soxr
-
-        mono = soxr.resample(mono, rate, SAMPLE_RATE_HZ, quality="HQ")
-    mono = np.array(mono, dtype=np.float32)  # never the caller's own memory
-    level_db = loudest_db(mono)
+    level_db = loudest_db(mono, rate)
     if level_db < SILENT_DB:
-        channel_db = max(loudest_db(channel) for channel in samples.T)
+        channel_db = max(loudest_db(channel, rate) for channel in samples.T)
         if channel_db >= SILENT_DB + 20:
             raise AudioError(
                 f"{name} has {samples.shape[1]} channels that cancel each other when mixed (loudest 25 ms alone "
@@ -108,6 +103,11 @@ def _finish(name: str, samples: Float32, rate: int, *, silent_hint: str = "") ->
             f"{name} is silent: its loudest 25 ms have {level_db:.0f} dB of full scale, expected at least "
             f"{SILENT_DB:.0f}; check the microphone and record again{silent_hint}"
         )
+    if rate != SAMPLE_RATE_HZ:
+        import soxr
+
+        mono = soxr.resample(mono, rate, SAMPLE_RATE_HZ, quality="HQ")
+    mono = np.array(mono, dtype=np.float32)  # never the caller's own memory
     quality = measure_quality(
         mono, clipped=clipped_share(samples), source_rate_hz=rate, source_channels=samples.shape[1]
     )

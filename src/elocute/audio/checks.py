@@ -32,6 +32,12 @@ def check_array(name: str, samples: NDArray[Any]) -> None:
         )
 
 
+def check_channels(name: str, channels: int) -> None:
+    """Refuse more channels than any recording of speech has."""
+    if channels > _MAX_CHANNELS:
+        raise AudioError(f"{name} has {channels} channels; expected at most {_MAX_CHANNELS}, so mix it down first")
+
+
 def check_rate(name: str, rate: object) -> int:
     """The rate in Hz as an int; refuse what is missing, fractional or no rate of speech."""
     if rate is None:

@@ -11,37 +11,38 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
-from elocute.audio.checks import check_length, check_rate, scaled
+from elocute.audio.checks import check_channels, check_length, check_rate, scaled
 from elocute.errors import AudioError
 from elocute.types import Float32
 
 _FORMATS = "wav, flac, mp3, ogg, webm or m4a"
 _MAX_STREAM_BYTES = 256 * 2**20  # a minute of six-channel 96 kHz floats is 138 MB
 _TRUNCATED_S = 0.1  # encoder padding may differ from the header by less than this
-_BLOCK = 16_384
 _STREAMED_BYTES = 2**31 - 2**16  # recorders that cannot seek back write a size near 2 or 4 GiB
 _MAGIC = {
     b"fLaC": "flac",
     b"OggS": "ogg",
     b"ID3": "mp3",
     b"\x1aE\xdf\xa3": "webm",
-    b"FORM": "aiff",
-    b".snd": "au",
-    b"caff": "caf",
-    b"riff": "w64",
-    b"RF64": "rf64",
-    b"NIST_1A": "nist",
     b"#!AMR": "amr",
 }
-_DEMUXERS = {"m4a": "mov", "webm": "matroska", "aac": "aac", "amr": "amr", "wav": "wav", "flac": "flac"}
-_DEMUXERS |= {"mp3": "mp3", "ogg": "ogg"}
-_NOT_LIBSNDFILE = {"m4a", "webm", "aac", "amr"}
+_DEMUXERS = {
+    "wav": "wav",
+    "flac": "flac",
+    "ogg": "ogg",
+    "mp3": "mp3",
+    "webm": "matroska",
+    "m4a": "mov",
+    "aac": "aac",
+    "amr": "amr",
+}
+_LIBSNDFILE = {"wav", "flac", "ogg", "mp3"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,22 +107,15 @@ def decode(name: str, file: IO[bytes], max_duration_s: float) -> tuple[Float32, 
         raise AudioError(f"{name} is not audio that can be read (unknown first bytes); expected {_FORMATS}")
     if kind == "ogg":
         _check_ogg_pages(name, file)
-    if kind not in _NOT_LIBSNDFILE and (kind != "mp3" or _has_mp3_length(file)):
+    if kind in _LIBSNDFILE and (kind != "mp3" or _has_mp3_length(file)):
         import soundfile
 
         file.seek(0)
-        try:
-            sound = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError as error:
-            if kind not in _DEMUXERS:
-                raise _unreadable(name, kind, error.error_string) from error
-        else:
-            with sound:
-                # Zero frames or their maximum mean that the recorder could not go back to write the header; reading
-                # such a file with libsndfile yields nothing or fails, while FFmpeg reads on to the end.
-                known = 0 < sound.frames < 2**62 or (kind == "wav" and _wav_frames(file) > 0)
-                if known or kind not in _DEMUXERS:
-                    return _collect(_soundfile_stream(name, kind, file, sound), max_duration_s)
+        # What libsndfile cannot open (speex in ogg, say) or count, FFmpeg may read. Zero frames or their maximum mean
+        # that a recorder could not go back to complete its header; libsndfile then reads nothing or fails.
+        with suppress(soundfile.LibsndfileError), soundfile.SoundFile(file) as sound:
+            if 0 < sound.frames < 2**62 or (kind == "wav" and _wav_frames(file) > 0):
+                return _collect(_soundfile_stream(name, kind, file, sound), max_duration_s)
     file.seek(0)
     return _decode_av(name, kind, file, max_duration_s)
 
@@ -144,23 +138,21 @@ def _soundfile_stream(name: str, kind: str, file: IO[bytes], sound: Any) -> _Str
     import soundfile
 
     rate = check_rate(name, sound.samplerate)
+    check_channels(name, sound.channels)
     frames = sound.frames
     if kind == "wav" and sound.subtype in {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}:
         frames = max(frames, _wav_frames(file))  # libsndfile shortens its count to what is there
 
-    def blocks() -> Iterator[Float32]:
-        done = 0
-        while True:
-            try:
-                block = sound.read(_BLOCK, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise _cut(name, done / rate, frames / rate, error.error_string) from error
-            if not len(block):
-                return
-            done += len(block)
-            yield block
+    def whole() -> Iterator[Float32]:
+        # In one call: soundfile seeks after each read, which resets lossy decoders and spoils the next block.
+        samples = np.full((sound.frames, sound.channels), np.nan, dtype=np.float32)
+        try:
+            yield sound.read(out=samples)
+        except soundfile.LibsndfileError as error:
+            decoded = int(np.isfinite(samples[:, 0]).sum())
+            raise _cut(name, decoded / rate, frames / rate, error.error_string) from error
 
-    return _Stream(name=name, rate=rate, promised_s=frames / rate, blocks=blocks())
+    return _Stream(name=name, rate=rate, promised_s=frames / rate, blocks=whole())
 
 
 def _decode_av(name: str, kind: str, file: IO[bytes], max_duration_s: float) -> tuple[Float32, int]:
@@ -236,8 +228,11 @@ def _collect(stream: _Stream, max_duration_s: float) -> tuple[Float32, int]:
     for block in stream.blocks:
         parts.append(block)
         got += len(block)
-        if got > max_duration_s * stream.rate + _BLOCK:
-            break
+        if got > max_duration_s * stream.rate:
+            raise AudioError(
+                f"{stream.name} lasts more than {max_duration_s:g} s, the most that is accepted; split it or raise "
+                "max_duration_s"
+            )
     got_s = got / stream.rate
     if stream.promised_s is not None and stream.promised_s - got_s > _TRUNCATED_S:
         raise _cut(stream.name, got_s, stream.promised_s, "the data end early")
@@ -246,17 +241,19 @@ def _collect(stream: _Stream, max_duration_s: float) -> tuple[Float32, int]:
 
 
 def _cut(name: str, got_s: float, promised_s: float | None, reason: str) -> AudioError:
+    """The error for a recording that stops early."""
     promise = "" if promised_s is None else f" of the {promised_s:.2f} s that its header promises"
     return AudioError(
-        f"{name} is truncated or damaged: it decodes up to {got_s:.2f} s{promise} ({reason.rstrip('.')}); send it again, "
-        "complete"
+        f"{name} is truncated or damaged: it decodes up to {got_s:.2f} s{promise} ({reason.rstrip('.')}); send it "
+        "again, complete"
     )
 
 
 def _unreadable(name: str, kind: str, reason: str) -> AudioError:
+    """The error for a recording that cannot even be opened."""
     return AudioError(
-        f"{name} starts like {kind} but cannot be read ({reason.rstrip('.')}): it is truncated, damaged or holds an unknown codec; "
-        f"send it again, complete, as {_FORMATS}"
+        f"{name} starts like {kind} but cannot be read ({reason}): it is truncated, damaged or holds an unknown "
+        f"codec; send it again, complete, as {_FORMATS}"
     )
 
 
