@@ -173,13 +173,14 @@ def test_relative_imports_in_a_package_start_at_the_package() -> None:
     assert violations("from ..cli import main", "elocute.prosody", is_package=True) != []
 
 
-def test_every_step_stands_in_the_order_of_the_flow() -> None:
-    """The docstring of each step's module carries its number, so that the order here is the order there."""
-    for path in MODULES:
-        room = (name_of(path) + ".").split(".")[1]
-        if room in STEPS:
-            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            assert docstring.startswith(f"Step {STEPS.index(room) + 1}/10 - "), path
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if name_of(path).removeprefix("elocute.") in STEPS], ids=name_of
+)
+def test_a_step_says_where_it_stands_in_the_flow(path: Path) -> None:
+    """The file or folder of each step begins with its number, so that the order here is the order there."""
+    number = STEPS.index(name_of(path).removeprefix("elocute.")) + 1
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert docstring.startswith(f"Step {number}/10 - ")
 
 
 @pytest.mark.parametrize(
