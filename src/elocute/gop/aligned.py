@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from elocute.ctc import NEG_INF, logsumexp, viterbi
-from elocute.gop.edits import no_path, spell
+from elocute.gop.edits import as_frames, no_path, spell
 from elocute.types import Float64, Int64, PhoneSet
 
 
@@ -64,10 +64,10 @@ def align_phones(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
 
     Raises:
         AlignmentError: no CTC path spells the canonical phones in T frames.
-        PhoneError: a canonical id is no phone of the set.
+        PhoneError: a canonical id is no phone of the set, or the set does not fit `log_probs`.
     """
     ids, labels, bounds = spell(canonical, phone_set)
-    best = viterbi(log_probs, labels, phone_set.blank_id)
+    best = viterbi(as_frames(log_probs, phone_set), labels, phone_set.blank_id)
     if best.log_prob == NEG_INF:
         raise no_path(len(best.positions), len(ids), labels)
     phone_of_label = np.append(np.repeat(np.arange(len(ids)), np.diff(bounds)), -1)  # position -1 stays -1
@@ -82,7 +82,7 @@ def segment_lpp(log_probs: ArrayLike, alignment: PhoneAlignment, phone_set: Phon
         and transfer learning based logistic regression classifiers", Speech Communication 67, 2015 (LPP).
     """
     frames, starts = _owned(alignment)
-    return _mean(_phone_log_probs(np.asarray(log_probs, dtype=np.float64)[frames], phone_set), starts)
+    return _mean(_phone_log_probs(as_frames(log_probs, phone_set)[frames], phone_set), starts)
 
 
 def segment_lpr(log_probs: ArrayLike, alignment: PhoneAlignment, phone_set: PhoneSet) -> Float64:
@@ -116,7 +116,7 @@ def gop_sa(
     """
     frames, starts = _owned(alignment)
     phone = alignment.canonical[alignment.positions[frames]]
-    own = _phone_log_probs(np.asarray(log_probs, dtype=np.float64)[frames], phone_set)[np.arange(len(frames)), phone]
+    own = _phone_log_probs(as_frames(log_probs, phone_set)[frames], phone_set)[np.arange(len(frames)), phone]
     if average == "log_probs":
         return _mean(own, starts)
     top = np.maximum.reduceat(own, starts)
@@ -138,7 +138,7 @@ def logit_gop(
     Deviates: competitors are phones only; the blank and special labels, which dominate peaky models, are left out of
         the margin's maximum (not out of the softmax). The paper aligns with CTC segmentation, we by the best path.
     """
-    values = np.asarray(logits, dtype=np.float64)
+    values = as_frames(logits, phone_set)
     if not np.isfinite(values).all():
         raise ValueError("logits hold NaN or infinity; expected finite numbers")
     log_probs = values - logsumexp(values, axis=1)[:, None]

@@ -106,12 +106,11 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         (the reference prunes some of their paths).
     Cost: time O(T L K m) for phones of m labels, against O(T L^2 K) of one forward pass each; memory O(T L + L K).
     """
+    frames = as_frames(log_probs, phone_set)
     ids, labels, bounds = spell(canonical, phone_set)
-    full = lattice(log_probs, labels, phone_set.blank_id)
-    if full.log_probs.shape[1] != phone_set.size:
-        raise PhoneError(f"log_probs have {full.log_probs.shape[1]} columns; the phone set expects {phone_set.size}")
+    full = lattice(frames, labels, phone_set.blank_id)
     if full.log_prob == NEG_INF:
-        raise no_path(len(full.log_probs), len(ids), labels)
+        raise no_path(len(frames), len(ids), labels)
 
     gaps = _cut(full, bounds)
     L, K = len(ids), len(phone_set.symbols)
@@ -120,7 +119,7 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
     for length in np.unique(lengths):
         phones = np.flatnonzero(lengths == length)
         tokens = np.array([phone_set.tokens[k] for k in phones])
-        substitution[:, phones], insertion[:, phones] = _say(full.log_probs, tokens, gaps, phone_set.blank_id)
+        substitution[:, phones], insertion[:, phones] = _say(frames, tokens, gaps, phone_set.blank_id)
     durations = np.diff(np.cumsum([0.0, *full.expected_durations()])[bounds])
     return Alternatives(
         canonical=ids,
@@ -134,12 +133,22 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
     )
 
 
+def as_frames(values: ArrayLike, phone_set: PhoneSet) -> Float64:
+    """Log posteriors or logits as float64, shape (T, V); PhoneError if the phone set is not theirs."""
+    frames = np.asarray(values, dtype=np.float64)
+    if frames.ndim != 2 or frames.shape[1] != phone_set.size:
+        raise PhoneError(f"frames have shape {frames.shape}; the phone set expects (T, {phone_set.size})")
+    return frames
+
+
 def spell(canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> tuple[Int64, Int64, Int64]:
     """Phone ids (L,), the labels that spell them (S,), and how many labels come before each gap (L+1,)."""
     ids = np.asarray(canonical, dtype=np.int64).reshape(-1)
     K = len(phone_set.symbols)
     if len(ids) and (ids.min() < 0 or ids.max() >= K):
         raise PhoneError(f"canonical phone ids are {ids.tolist()}; expected 0 to {K - 1}, positions in the phone set")
+    if not all(phone_set.tokens) or len(set(phone_set.tokens)) < K:
+        raise PhoneError("two phones of the set are spelled alike, or one has no labels; give each its own spelling")
     spelling = [phone_set.tokens[k] for k in ids]
     labels = np.array([label for tokens in spelling for label in tokens], dtype=np.int64)
     return ids, labels, np.cumsum([0, *map(len, spelling)])
