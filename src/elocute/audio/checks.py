@@ -1,4 +1,4 @@
-"""What is refused as no recording; each message says what, got, expected and fix."""
+"""Step 1/10 - what is refused as no recording; each message says what, got, expected and fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.errors import AudioError
+from elocute.errors import AudioError, ConfigError
 from elocute.types import Float32
 
 _MIN_DURATION_S = 0.05  # shorter than any phone with its neighbours
@@ -30,6 +30,12 @@ def check_array(name: str, samples: NDArray[Any]) -> None:
             f"{name} of shape {samples.shape} would have {samples.shape[1]} channels, expected (N, channels) with at "
             f"most {_MAX_CHANNELS}; transpose it if channels come first"
         )
+
+
+def check_limit(max_duration_s: float) -> None:
+    """Refuse a limit under which nothing could pass."""
+    if not max_duration_s > 0:
+        raise ConfigError(f"max_duration_s is {max_duration_s}; expected seconds above 0, such as 60")
 
 
 def check_channels(name: str, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Files of every kind to samples at their own rate and channels.
+"""Step 1/10 - files of every kind to samples at their own rate and channels.
 
 libsndfile (soundfile) decodes what it knows, FFmpeg (PyAV) the rest; each is imported only when a recording needs it.
 The decoder is chosen by the first bytes, never by a file name and never by probing, so that a playlist or a text

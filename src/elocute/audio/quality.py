@@ -1,4 +1,4 @@
-"""Facts about a recording: level, clipping, speech and noise."""
+"""Step 1/10 - facts about a recording: level, clipping, speech and noise."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def measure_quality(samples: Float32, *, clipped: float, source_rate_hz: int, so
     without digital silence. The ratio compares mean power of speech frames, noise subtracted, with that of frames
     within 3 dB of the floor. It assumes some pause between sounds: without any, weak consonants pass for noise.
 
-    Source: own estimator. On 82 recordings of two corpora with white noise and rain added it is within 3 dB of the
-        true ratio from 5 to 30 dB, too high below (speech frames that drown are not counted), too low above.
+    Source: own estimator. With white noise or rain added to 82 utterances of two corpora its median error is within
+        3 dB from 5 to 30 dB; it is too high below (speech frames that drown are not counted) and too low above.
     """
     power = _frame_power(samples, SAMPLE_RATE_HZ)
     levels = 10 * np.log10(power + 1e-12)
