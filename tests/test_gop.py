@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import oracles
-from ctc_problems import PhoneProblem, normalised, one_label_phones, random_log_probs
+from ctc_problems import PhoneProblem, normalised, one_label_phones, patient, phone_problems, random_log_probs
 from elocute import ctc, gop
 from elocute.errors import AlignmentError, PhoneError
 from elocute.types import PhoneSet
