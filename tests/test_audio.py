@@ -171,6 +171,22 @@ def test_aac_in_fragments_and_bare():
         assert_planted(data, correlation=0.99, max_lag=2 * SAMPLE_RATE_HZ // 46, length_s=0.07)
 
 
+@pytest.mark.skipif("libopencore_amrnb" not in av.codecs_available, reason="this FFmpeg cannot write AMR")
+def test_amr_of_telephones():
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="amr") as out:
+        stream = out.add_stream("libopencore_amrnb", rate=8000)
+        stream.layout = "mono"
+        stream.bit_rate = 12200
+        whole = np.round(voice(8000) * 32767).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(whole, format="s16", layout="mono")
+        frame.sample_rate = 8000
+        frame.pts, frame.time_base = 0, Fraction(1, 8000)
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            out.mux(packet)
+    assert_planted(buffer.getvalue(), correlation=0.9, max_lag=240, length_s=0.03, gain=0.2)
+
+
 def test_a_long_mp3_is_decoded_in_one_piece():
     """Reading lossy files block by block resets the decoder at each block, which only long files show."""
     rate = 48000
@@ -601,8 +617,30 @@ def test_things_that_are_no_source():
     for source in (None, 7, [0.1, 0.2]):
         with pytest.raises(AudioError, match="expected a path, bytes, a binary file or a numpy array"):
             load_audio(source)
-    with pytest.raises(AudioError, match="mode 'rb'"):
-        load_audio(io.StringIO("text"))
+    for text in ("text", ""):
+        with pytest.raises(AudioError, match="mode 'rb'"):
+            load_audio(io.StringIO(text))
+
+
+def test_a_file_that_never_ends(monkeypatch):
+    monkeypatch.setattr("elocute.audio.decode._MAX_STREAM_BYTES", 2**20)
+
+    class Endless(OneWay):
+        def read(self, size: int = -1) -> bytes:
+            return bytes(size)
+
+    with pytest.raises(AudioError, match="more than 1 MiB"):
+        load_audio(Endless(b""))
+
+
+def test_a_format_that_changes_midway():
+    with pytest.raises(AudioError, match="changes from 48000 Hz, 1 channels to 16000 Hz, 1 channels midway"):
+        load_audio(encode_av("adts", "aac", 48000) + encode_av("adts", "aac", 16000))
+
+
+def test_two_recordings_joined_are_one():
+    once = encode_av("adts", "aac", 48000)
+    assert load_audio(once + once).duration_s == pytest.approx(2 * load_audio(once).duration_s, abs=0.05)
 
 
 # --- quality -------------------------------------------------------------------------------------------------

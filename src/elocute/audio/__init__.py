@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.audio import checks
-from elocute.audio.decode import decode, opened
+from elocute.audio.decode import decode_file, opened
 from elocute.audio.quality import SILENT_DB, clipped_share, loudest_db, measure_quality
 from elocute.config import AudioConfig
 from elocute.errors import AudioError
@@ -55,7 +55,7 @@ def load_audio(
             "out, or pass decoded samples as a numpy array"
         )
     with opened(source) as (name, file):
-        samples, rate = decode(name, file, max_duration_s)
+        samples, rate = decode_file(name, file, max_duration_s)
     checks.check_values(name, samples)
     return _finish(name, samples, rate)
 

@@ -84,7 +84,7 @@ def _buffered(name: str, file: Any) -> IO[bytes]:
     """The rest of a file that may not seek, in memory."""
     parts: list[bytes] = []
     size = 0
-    while part := file.read(2**20):
+    while (part := file.read(2**20)) != b"":
         if not isinstance(part, bytes):
             raise AudioError(f"{name} reads as {type(part).__name__}, not bytes; open the file in mode 'rb'")
         parts.append(part)
@@ -97,7 +97,7 @@ def _buffered(name: str, file: Any) -> IO[bytes]:
     return io.BytesIO(b"".join(parts))
 
 
-def decode(name: str, file: IO[bytes], max_duration_s: float) -> tuple[Float32, int]:
+def decode_file(name: str, file: IO[bytes], max_duration_s: float) -> tuple[Float32, int]:
     """All samples, shape (N, channels), and their rate."""
     head = file.read(16)
     if not head:
