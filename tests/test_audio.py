@@ -171,22 +171,6 @@ def test_aac_in_fragments_and_bare():
         assert_planted(data, correlation=0.99, max_lag=2 * SAMPLE_RATE_HZ // 46, length_s=0.07)
 
 
-@pytest.mark.skipif("libopencore_amrnb" not in av.codecs_available, reason="this FFmpeg cannot write AMR")
-def test_amr_of_telephones():
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="amr") as out:
-        stream = out.add_stream("libopencore_amrnb", rate=8000)
-        stream.layout = "mono"
-        stream.bit_rate = 12200
-        whole = np.round(voice(8000) * 32767).astype(np.int16)[None]
-        frame = av.AudioFrame.from_ndarray(whole, format="s16", layout="mono")
-        frame.sample_rate = 8000
-        frame.pts, frame.time_base = 0, Fraction(1, 8000)
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            out.mux(packet)
-    assert_planted(buffer.getvalue(), correlation=0.9, max_lag=240, length_s=0.03, gain=0.2)
-
-
 def test_a_long_mp3_is_decoded_in_one_piece():
     """Reading lossy files block by block resets the decoder at each block, which only long files show."""
     rate = 48000
@@ -421,7 +405,6 @@ def test_not_audio(data):
             b"\0\0\0\x20ftypM4A ",
             b"\xff\xf1",
             b"\xff\xfb",
-            b"#!AMR\n",
         ]
     ),
     tail=st.binary(max_size=300),

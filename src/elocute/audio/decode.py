@@ -30,7 +30,6 @@ _MAGIC = {
     b"OggS": "ogg",
     b"ID3": "mp3",
     b"\x1aE\xdf\xa3": "webm",
-    b"#!AMR": "amr",
 }
 _DEMUXERS = {
     "wav": "wav",
@@ -40,7 +39,6 @@ _DEMUXERS = {
     "webm": "matroska",
     "m4a": "mov",
     "aac": "aac",
-    "amr": "amr",
 }
 _LIBSNDFILE = {"wav", "flac", "ogg", "mp3"}
 
