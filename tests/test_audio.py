@@ -450,17 +450,19 @@ def test_truncated_without_a_promised_length(recordings, kind, cut):
         load_audio(data[: int(len(data) * cut)])
 
 
-@settings(deadline=None, max_examples=60)
-@given(data=st.data())
-def test_any_cut_is_refused_or_keeps_nearly_all(recordings, data):
-    kind = data.draw(st.sampled_from(sorted(recordings)))
+@pytest.mark.parametrize("kind", ["wav", "wav float", "flac", "mp3", "m4a", "m4a fragments", "webm", "vorbis", "opus"])
+def test_any_cut_is_refused_or_keeps_nearly_all(recordings, kind):
+    """Bare aac is not here: cut between two of its frames, it is a shorter but complete file."""
     whole = recordings[kind]
-    cut = data.draw(st.integers(0, len(whole) - 1))
-    try:
-        audio = load_audio(whole[:cut])
-    except AudioError:
-        return
-    assert audio.duration_s > DURATION_S - 0.13
+    refused = 0
+    for cut in [*range(0, len(whole), len(whole) // 53), *range(len(whole) - 40, len(whole))]:
+        try:
+            audio = load_audio(whole[:cut])
+        except AudioError:
+            refused += 1
+        else:
+            assert audio.duration_s > DURATION_S - 0.13
+    assert refused >= 45
 
 
 def test_a_browsers_webm_is_used_up_to_its_cut():
