@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from elocute.phones.g2p import G2P, check_g2p, load_g2p
 from elocute.phones.inventory import PHONES, VOWELS, ipa_name, parse_arpabet, parse_ipa, split_stress, to_ipa
 from elocute.phones.lexicon import UserLexicon
 from elocute.phones.pronounce import phonemize
 
 __all__ = [
+    "G2P",
     "PHONES",
     "VOWELS",
     "UserLexicon",
+    "check_g2p",
     "ipa_name",
+    "load_g2p",
     "parse_arpabet",
     "parse_ipa",
     "phonemize",

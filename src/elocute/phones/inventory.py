@@ -27,7 +27,7 @@ _REDUCED = {"AH": "ə", "ER": "ɚ"}
 # What IPA writers use for English, RP and narrow symbols included, in terms of the 39. Longer keys win. The centring
 # diphthongs of RP become vowel + schwa; a flap and a glottal stop become T, the phone that dictionaries write there.
 _FROM_IPA: dict[str, tuple[str, ...]] = {name: (symbol,) for symbol, name in _NAMES.items()} | {
-    "ʧ": ("CH",), "ʤ": ("JH",), "t͡ʃ": ("CH",), "d͡ʒ": ("JH",),
+    "ʧ": ("CH",), "ʤ": ("JH",),
     "ai": ("AY",), "au": ("AW",), "aw": ("AW",), "aj": ("AY",), "ɑɪ": ("AY",), "ɑʊ": ("AW",), "ʌɪ": ("AY",),
     "ei": ("EY",), "ej": ("EY",), "ɛɪ": ("EY",), "ou": ("OW",), "ow": ("OW",), "əʊ": ("OW",), "əu": ("OW",),
     "ɔi": ("OY",), "ɔj": ("OY",), "oɪ": ("OY",), "oi": ("OY",), "ɒɪ": ("OY",),
@@ -41,13 +41,13 @@ _FROM_IPA: dict[str, tuple[str, ...]] = {name: (symbol,) for symbol, name in _NA
     "ɾ": ("T",), "ʔ": ("T",), "ɱ": ("M",), "ɲ": ("N", "Y"), "x": ("K",), "ç": ("HH",), "ɦ": ("HH",), "ʍ": ("HH", "W"),
     "hw": ("HH", "W"), "ʋ": ("V",), "ʂ": ("SH",), "ʐ": ("ZH",), "ɕ": ("SH",), "ʑ": ("ZH",),
 }  # fmt: skip
-_FROM_IPA["hw"] = ("HH", "W")
 _LONGEST_KEY = max(map(len, _FROM_IPA))
 _STRESS_MARKS = {"ˈ": 1, "'": 1, "ˌ": 2, ",": 2}
 _SYLLABIC = "\u0329"
-# Brackets, syllable dots, spaces, and diacritics that do not change which of the 39 phones is meant: tie bars, length
-# (kept only inside the keys above), aspiration, nasality, dentality, voicing, release.
-_SILENT = frozenset("/[]().‿| \t\u0361\u035cːˑ:ʰʲʷˠ\u0303\u032a\u0325\u032c\u031a\u02de\u0306\u031f\u0320\u0308")
+# Brackets, syllable dots, spaces, length (it matters inside the keys above only), aspiration and colouring.
+_SILENT = frozenset("/[]().‿| \t\nːˑ:ʰʲʷˠ˞")
+# Marks that do not change which of the 39 phones is meant: tie bars, nasality, dentality, voicing, release, place.
+_DIACRITICS = frozenset("\u0361\u035c\u0303\u032a\u0325\u032c\u031a\u0306\u031f\u0320\u0308\u031e\u031d")
 
 
 def split_stress(symbol: str) -> tuple[str, int | None]:
@@ -134,7 +134,7 @@ def parse_ipa(text: str) -> tuple[str, ...]:
     >>> parse_ipa("/ˈwɔːtə/"), parse_ipa("kæt")
     (('W', 'AO1', 'T', 'AH0'), ('K', 'AE1', 'T'))
     """
-    source = unicodedata.normalize("NFD", text).replace("c\u0327", "ç")
+    source, origin = _bare_ipa(text)
     phones: list[str] = []
     marks: dict[int, int] = {}
     pending: int | None = None
@@ -150,9 +150,8 @@ def parse_ipa(text: str) -> tuple[str, ...]:
             phones[-1:] = ["ER0"] if phones[-1] == "R" else ["AH0", phones[-1]]
             used = 1
         elif not found and symbol not in _SILENT:
-            place = len(unicodedata.normalize("NFC", source[:at])) + 1
             name = unicodedata.name(symbol, "unnamed character")
-            raise PhoneError(f"{symbol!r} ({name}) at place {place} of {text!r} is not an IPA symbol of English")
+            raise PhoneError(f"{symbol!r} ({name}) at place {origin[at]} of {text!r} is not an IPA symbol of English")
         for phone in found:
             if pending is not None and split_stress(phone)[0] in VOWELS:
                 marks[len(phones)], pending = pending, None
@@ -161,6 +160,17 @@ def parse_ipa(text: str) -> tuple[str, ...]:
     if not phones:
         raise PhoneError(f"{text!r} has no phone in it; write a pronunciation in IPA such as /kæt/")
     return _with_stress(phones, marks)
+
+
+def _bare_ipa(text: str) -> tuple[str, list[int]]:
+    """IPA without the diacritics that do not matter, and the place in the text, from 1, of every character left."""
+    out: list[str] = []
+    places: list[int] = []
+    for place, char in enumerate(unicodedata.normalize("NFC", text), 1):
+        kept = [c for c in (char if char == "ç" else unicodedata.normalize("NFD", char)) if c not in _DIACRITICS]
+        out += kept
+        places += [place] * len(kept)
+    return "".join(out), places
 
 
 def _match_ipa(source: str, at: int) -> tuple[tuple[str, ...], int]:

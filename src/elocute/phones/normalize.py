@@ -61,6 +61,7 @@ _BEFORE_NUMBER = {
     "mon": "monday", "wed": "wednesday", "fri": "friday", "sat": "saturday", "sun": "sunday", "mar": "march",
     "jun": "june", "jul": "july", "sep": "september",
 }  # fmt: skip
+_MONTHS = "january february march april may june july august september october november december".split()
 # After a number: singular and plural.
 _UNITS = {
     "km": "kilometer kilometers", "m": "meter meters", "cm": "centimeter centimeters", "mm": "millimeter millimeters",
@@ -84,6 +85,8 @@ _SYMBOLS = {
     "&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "°": "degrees", "×": "times", "÷": "divided by",
     "±": "plus or minus", "§": "section",
 }  # fmt: skip
+# Before a hyphen these belong to the word, if the lexicon has the two run together: "re-enter", "co-operate".
+_PREFIXES = frozenset("re co pre un de bi tri anti semi sub inter multi".split())
 # Capitals that would otherwise read as another word, where the text around is not all capitals.
 _INITIALISMS = {
     "US": "u.s.", "UN": "u.n.", "AI": "a. i.", "ID": "i. d.", "LA": "l. a.", "EU": "e. u.", "AM": "a.m.", "PM": "p.m.",
@@ -98,11 +101,13 @@ _PATTERN = re.compile(
       (?P<address>(?:https?://|www\.)\S*[\w/] | [\w.+-]+@\w[\w-]*(?:\.\w+)+
                  | [\w-]+\.(?:com|org|net|edu|gov|io|co\.uk)\b(?:/[\w/.-]*\w)?)
     | (?P<money>(?P<sign>[$£€¥₹])\s?(?P<m_int>{_N})(?:\.(?P<m_dec>\d+))?
-                (?:\s?(?P<m_mag>thousand|million|billion|trillion|bn|mn|[kmb])(?![a-z]))?)
+                (?![\d/])(?:\s?(?P<m_mag>thousand|million|billion|trillion|bn|mn|[kmb])(?![a-z]))?)
     | (?P<clock>(?<![\d:])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?![\d:])(?P<half>\s?[ap]\.?m\b\.?)?)
     | (?P<ordinal>(?P<ord>{_N})(?:st|nd|rd|th)(?![a-z]))
     | (?P<decade>'?(?P<dec>\d{{1,3}}0)'?s(?![a-z]))
-    | (?P<digits>\+\d[\d-]*\d | \(\d{{3}}\)\s?\d{{3}}-\d{{4}} | (?<!\d)\d{{3}}-\d{{4}}(?!\d) | \d+(?:-\d+){{2,}})
+    | (?P<digits>\+\d{{1,3}}(?:[ -]\d{{2,4}}){{2,4}}(?!\d) | \+\d[\d-]{{5,}}\d
+                | (?<!\d)\d{{3}}[ .-]\d{{3}}[ .-]\d{{4}}(?!\d) | \(\d{{3}}\)\s?\d{{3}}-\d{{4}}
+                | (?<!\d)\d{{3}}-\d{{4}}(?!\d) | \d+(?:-\d+){{2,}})
     | (?P<range>(?P<from>{_N})\s?-\s?(?P<to>{_N})(?![\d.]*\d))
     | (?P<mixed>(?<![\d/])(?P<whole>\d+)[ ]+(?P<x_num>\d{{1,2}})/(?P<x_den>\d{{1,3}})(?![\d/]))
     | (?P<fraction>(?<![\d/])(?P<num>\d{{1,2}})/(?P<den>\d{{1,3}})(?![\d/]))
@@ -135,15 +140,19 @@ def normalize(text: str, *, is_known: Callable[[str], bool]) -> tuple[Token, ...
         )
     source = unicodedata.normalize("NFC", text)
     clean, origin = _to_ascii(source)
-    scanner = _Scanner(clean, is_known)
-    tokens = []
-    for start, end, spoken in scanner.scan():
-        written = source[origin[start] : origin[end - 1] + 1].strip()
+    tokens: list[Token] = []
+    first, last = 0, -1
+    for start, end, spoken in _Scanner(clean, is_known).scan():
         words = tuple(word for item in spoken for word in item.replace("_", " ").split())
         for word in words:
             if len(word) > MAX_WORD_LETTERS:
                 raise TextError(f"the word {word[:20]!r}... has {len(word)} letters, at most {MAX_WORD_LETTERS} fit")
-        tokens.append(Token(text=written, spoken=words))
+        if origin[start] <= last:  # one written character, such as a fraction, that was read in two parts
+            words = tokens.pop().spoken + words
+        else:
+            first = origin[start]
+        last = origin[end - 1]
+        tokens.append(Token(text=source[first : last + 1].strip(), spoken=words))
     if not tokens:
         what = "empty" if not text.strip() else f"{_shown(text)} and has nothing that can be pronounced"
         raise TextError(f"the text is {what}; give the words that were read aloud")
@@ -206,8 +215,8 @@ class _Scanner:
                 continue
             spoken = self._KINDS[kind](self, match)
             if spoken:
-                end = match.end() - (1 if kind == "word" and match[0].endswith(".") else 0)
-                yield match.start(), end, spoken
+                has_full_stop = kind == "word" and match[0].endswith(".") and spoken == self._say(match[0][:-1])
+                yield match.start(), match.end() - has_full_stop, spoken
 
     def _kind(self, match: re.Match[str]) -> str:
         """Name of the alternative that matched."""
@@ -241,6 +250,9 @@ class _Scanner:
         return numbers.decade(match["dec"])
 
     def _digits(self, match: re.Match[str]) -> list[str]:
+        date = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", match[0])
+        if date:
+            return [_MONTHS[int(date[2]) - 1], *numbers.ordinal(int(date[3])), *numbers.year(int(date[1]))]
         return [*(["plus"] if match[0][0] == "+" else []), *numbers.digits(match[0])]
 
     def _range(self, match: re.Match[str]) -> list[str]:
@@ -284,10 +296,11 @@ class _Scanner:
         return _SYMBOLS[match[0]].split()
 
     def _hyphened(self, match: re.Match[str]) -> Iterator[tuple[int, int, list[str]]]:
-        """The parts of a hyphenated word; in one piece where the lexicon has it and does not have its parts."""
+        """The parts of a hyphenated word; in one piece after a prefix, and where the lexicon lacks one of the parts."""
         whole = match[0].lower()
-        parts = [part for part in re.finditer(r"[^-]+", match[0])]
-        if not all(self._is_known(part[0].lower().strip("'")) for part in parts):
+        parts = list(re.finditer(r"[^-]+", match[0]))
+        is_split = whole.partition("-")[0] not in _PREFIXES
+        if not (is_split and all(self._is_known(part[0].lower().strip("'")) for part in parts)):
             for joined in (whole, whole.replace("-", "")):
                 if self._is_known(joined):
                     yield match.start(), match.end(), [joined]
@@ -298,6 +311,8 @@ class _Scanner:
     def _word(self, match: re.Match[str]) -> list[str]:
         text, has_stop = match[0].removesuffix("."), match[0].endswith(".")
         lower = text.lower()
+        if text.isupper() and len(text) <= 3 and self._clean[match.end() : match.end() + 1].isdigit():
+            return [f"{letter}." for letter in lower if letter != "'"]
         after = self._clean[match.end() :].lstrip()
         if lower in _BEFORE_NUMBER and has_stop and after[:1].isdigit():
             return [_BEFORE_NUMBER[lower]]
@@ -323,9 +338,11 @@ class _Scanner:
         bare = text.strip("'")
         if bare in _INITIALISMS and not self._is_all_caps:
             return [_INITIALISMS[bare]]
-        if self._is_known(stem):
+        if self._is_known(stem) or (stem.endswith("'s") and self._is_known(stem[:-2])):
             return [stem]
-        if not self._is_known(stem) and self._is_spelled(bare):
+        if text in _UNITS:
+            return [_UNITS[text].split()[1]]
+        if self._is_spelled(bare):
             letters, ending = (bare[:-1], "s") if bare.endswith("s") and bare[:-1].isupper() else (bare, "")
             names = [f"{letter.lower()}." for letter in letters if letter != "'"]
             return [*names[:-1], f"{names[-1]}'s"] if ending else names

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from elocute.errors import PhoneError
+from elocute.phones.g2p import G2P, load_g2p
+from elocute.phones.inflect import inflected
 from elocute.phones.inventory import VOWELS, parse_arpabet, split_stress
 from elocute.phones.lexicon import Pronunciation, UserLexicon, default_lexicon
 from elocute.phones.normalize import Token, normalize
 from elocute.phones.syllables import syllable_indices
+from elocute.phones.variants import accepted
 from elocute.types import Canonical, Phone, PronunciationSource, Word
 
 
@@ -17,22 +20,25 @@ def phonemize(
     *,
     lexicon: UserLexicon | None = None,
     pronunciations: Sequence[Sequence[str]] | None = None,
+    g2p: str | G2P = "model",
 ) -> Canonical:
     """What should be said for a text: words, canonical phones with syllable and stress, accepted variants.
 
     A written token that is said as several words ("42" -> forty two) gives several Words; each carries the whole
     token as its `text`. Pronunciations come from, in this order: `pronunciations`, `lexicon`, the package's lexicon,
-    the G2P model.
+    a listed word of which this is a form (source "g2p", as it is derived), the G2P engine.
 
     Args:
         text: what was read aloud.
         lexicon: the user's pronunciations.
         pronunciations: one list of ARPABET phones a word, stress digits optional, that fixes every word. As many as
             the text has spoken words, or as many as it has written ones; then "42" is one Word.
+        g2p: engine for words that nobody lists, or its name; loaded only when such a word comes.
 
     Raises:
         TextError: the text has nothing to say in it, or letters that English does not have, or is too long.
         PhoneError: a given pronunciation is no ARPABET, or their number is not that of the words.
+        ConfigError, MissingExtraError: the G2P engine is unknown or not installed.
     """
     known = default_lexicon()
 
@@ -45,19 +51,34 @@ def phonemize(
     words: list[Word] = []
     for token in tokens:
         for spoken in token.spoken:
-            variants, source = _look_up(spoken, lexicon)
+            variants, source = _look_up(spoken, lexicon, g2p)
             words.append(_word(len(words), token.text, spoken, variants, source))
     return Canonical(text=text, words=tuple(words))
 
 
-def _look_up(spoken: str, lexicon: UserLexicon | None) -> tuple[tuple[Pronunciation, ...], PronunciationSource]:
+def _look_up(
+    spoken: str, lexicon: UserLexicon | None, g2p: str | G2P
+) -> tuple[tuple[Pronunciation, ...], PronunciationSource]:
     """Accepted pronunciations of one spoken word, and where they came from."""
     if lexicon is not None and spoken in lexicon:
         return lexicon.get(spoken), "user"
     variants = default_lexicon().get(spoken)
     if variants:
-        return variants, "lexicon"
-    raise PhoneError(f"{spoken!r} is not in the lexicon and no G2P model is installed; give its pronunciation")
+        return accepted(spoken, variants), "lexicon"
+    return accepted(spoken, _derive(spoken, lexicon, g2p)), "g2p"
+
+
+def _derive(spoken: str, lexicon: UserLexicon | None, g2p: str | G2P) -> tuple[Pronunciation, ...]:
+    """Pronunciations of an unlisted word: as a form of a listed one, else by the G2P engine."""
+
+    def listed(word: str) -> tuple[Pronunciation, ...]:
+        return (lexicon.get(word) if lexicon is not None else ()) or default_lexicon().get(word)
+
+    found = inflected(spoken, listed)
+    if found:
+        return found
+    engine = load_g2p(g2p) if isinstance(g2p, str) else g2p
+    return (engine.pronounce(spoken),)
 
 
 def _given(tokens: Sequence[Token], pronunciations: Sequence[Sequence[str]]) -> tuple[Word, ...]:

@@ -1,0 +1,171 @@
+"""Step 2/10 - what else is not wrong: the pronunciations that follow from a listed one by General American or RP rules.
+
+The 39 phones have no flap, no syllabic consonant and no rounded short o, so a flap is accepted as D, a syllabic
+consonant as the bare consonant, and the RP vowel of "lot" as AO. RP rules are applied together, because a speaker has
+one accent at a time; the reductions, which speakers of both accents make or leave, are applied to both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from elocute.phones.inventory import VOWELS, split_stress
+from elocute.phones.lexicon import Pronunciation
+
+MAX_VARIANTS = 16
+"""Listed pronunciations are all kept; derived ones are cut off here."""
+
+_OBSTRUENTS = frozenset("P T K B D G F V TH DH S Z SH ZH CH JH".split())
+_BEFORE_SYLLABIC_L = _OBSTRUENTS | {"N", "M"}
+_YOD_AFTER = frozenset("T D N Z TH".split())
+_YOD_SPELLING = re.compile(r"[tdnsxzh](?:u(?!i)|ew|eu|ui)")
+_LOT_SPELLING = re.compile(r"o|wa|qua|al|au|aw")
+# Words where RP has the vowel of "palm" for American AE; endings of inflection and derivation may follow.
+_BATH = re.compile(
+    r"(?:after|afternoon|afterwards?|aft|advanc|advantag|advant|answer|ask|aunt|bask|basket|basketball|bath|behalf|"
+    r"blast|branch|brass|broadcast|calf|calv|can't|cask|casket|cast|castl|chaff|chanc|chant|clasp|class|"
+    r"classroom|command|contrast|craft|daft|danc|demand|disaster|downcast|draft|drama|draught|enchant|exampl|"
+    r"fast|fasten|flask|forecast|gasp|ghastly|giraff|glanc|glass|graft|grant|graph|grass|half|halv|lanc|last|"
+    r"lather|laugh|laughter|mask|mast|master|nasty|outcast|outlast|overcast|pass|passport|past|pastor|pastur|"
+    r"path|photograph|plant|plaster|pranc|raft|rasp|rather|sampl|shaft|shan't|slander|slant|staff|stanc|task|"
+    r"telegraph|vantag|vast|autograph|paragraph|aircraft|bypass|surpass|tranc|franc)"
+    r"(?:e|s|es|ed|d|er|ers|ing|ings|ly|less|ful|y|able|e?'s)?"
+)
+
+
+def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Pronunciation, ...]:
+    """All accepted pronunciations of a word: the listed ones in their order, then those that follow by rule.
+
+    Derived are, of each listed one: a flap for T; AA for AO (the merger of "cot" and "caught"); schwa dropped before L
+    and N; schwa and unstressed IH exchanged; ER and AH R exchanged before vowels; and the RP form (no R before
+    consonants and at the end, "lot" with AO, "bath" with AA, yod in "new"), with final IY tense or lax, again with
+    those reductions.
+
+    Args:
+        word: lower case; its spelling tells apart what the phones do not.
+        listed: pronunciations with stress digits, canonical first.
+
+    >>> [" ".join(v) for v in accepted("water", (("W", "AO1", "T", "ER0"),))]
+    ['W AO1 T ER0', 'W AO1 D ER0', 'W AO1 T AH0']
+    """
+    out = dict.fromkeys(listed)
+    derived: list[Pronunciation] = []
+    for variant in listed:
+        derived += [_flapped(variant), _merged(variant), *_reduced(word, variant)]
+    for variant in listed:
+        british = _british(word, variant)
+        derived += [british, *_reduced(word, british)]
+        if british[-1] == "IY0":
+            relaxed = (*british[:-1], "IH0")
+            derived += [relaxed, *_reduced(word, relaxed)]
+    for variant in derived:
+        if len(out) >= MAX_VARIANTS:
+            break
+        out.setdefault(variant)
+    return tuple(out)
+
+
+def _is_vowel(phones: Sequence[str], at: int) -> bool:
+    """Whether a vowel stands at a place; False outside."""
+    return 0 <= at < len(phones) and split_stress(phones[at])[0] in VOWELS
+
+
+def _flapped(phones: Pronunciation) -> Pronunciation:
+    """Every T between a vowel (or R after one) and an unstressed vowel as D."""
+    out = list(phones)
+    for i, phone in enumerate(phones):
+        follows_vowel = _is_vowel(phones, i - 1) or (i > 1 and phones[i - 1] == "R" and _is_vowel(phones, i - 2))
+        if phone == "T" and follows_vowel and _is_vowel(phones, i + 1) and phones[i + 1].endswith("0"):
+            out[i] = "D"
+    return tuple(out)
+
+
+def _merged(phones: Pronunciation) -> Pronunciation:
+    """Every AO that no R follows as AA, as where "cot" and "caught" sound alike."""
+    return tuple(
+        f"AA{phone[2:]}" if phone[:2] == "AO" and phones[i + 1 : i + 2] != ("R",) else phone
+        for i, phone in enumerate(phones)
+    )
+
+
+def _reduced(word: str, phones: Pronunciation) -> list[Pronunciation]:
+    """What fast or careful speech of either accent makes of a pronunciation."""
+    linked = _linked(phones)
+    high, low = _high_schwa(word, phones), _low_schwa(phones)
+    return [linked, _syllabic(word, phones), high, low, _syllabic(word, high), _syllabic(word, low)]
+
+
+def _syllabic(word: str, phones: Pronunciation) -> Pronunciation:
+    """Schwa dropped before L and N where the consonant before it lets them be syllabic: L IH1 T L."""
+    out: list[str] = []
+    for i, phone in enumerate(phones):
+        after = phones[i + 1] if i + 1 < len(phones) else ""
+        before = out[-1] if out else ""
+        is_weak = phone == "AH0" or (phone == "IH0" and re.search("en|on", word) is not None)
+        is_dropped = (phone == "AH0" and after == "L" and before in _BEFORE_SYLLABIC_L) or (
+            is_weak and after == "N" and before in _OBSTRUENTS
+        )
+        if not (is_dropped and i > 1):
+            out.append(phone)
+    return tuple(out)
+
+
+def _high_schwa(word: str, phones: Pronunciation) -> Pronunciation:
+    """Inner schwas as IH where the spelling has e or i: JH AE1 K IH0 T."""
+    if not re.search("[ei]", word):
+        return phones
+    last = len(phones) - 1
+    return tuple(
+        "IH0" if phone == "AH0" and 0 < i < last and phones[i + 1] not in ("L", "R") else phone
+        for i, phone in enumerate(phones)
+    )
+
+
+def _low_schwa(phones: Pronunciation) -> Pronunciation:
+    """Inner unstressed IH as schwa, but for the ending NG: R OW1 Z AH0 Z."""
+    last = len(phones) - 1
+    return tuple(
+        "AH0" if phone == "IH0" and 0 < i < last and phones[i + 1] not in ("NG", "AH0") else phone
+        for i, phone in enumerate(phones)
+    )
+
+
+def _linked(phones: Pronunciation) -> Pronunciation:
+    """Unstressed ER before a vowel as AH R: AH0 R AW1 N D for ER0 AW1 N D."""
+    out: list[str] = []
+    for i, phone in enumerate(phones):
+        out += ["AH0", "R"] if phone == "ER0" and _is_vowel(phones, i + 1) else [phone]
+    return tuple(out)
+
+
+def _british(word: str, phones: Pronunciation) -> Pronunciation:
+    """The RP counterpart of an American pronunciation."""
+    out: list[str] = []
+    is_bath = _BATH.fullmatch(word) is not None
+    is_lot = _LOT_SPELLING.search(word) is not None
+    has_yod = _YOD_SPELLING.search(word) is not None
+    last = len(phones) - 1
+    for i, phone in enumerate(phones):
+        base, digit = split_stress(phone)
+        stress = "" if digit is None else str(digit)
+        has_vowel_after = _is_vowel(phones, i + 1)
+        before_r = i < last and phones[i + 1] == "R"
+        if base == "R" and not has_vowel_after and _is_vowel(phones, i - 1):
+            if split_stress(phones[i - 1])[0] not in ("AA", "AO", "ER"):
+                out.append("AH0")
+        elif base == "ER" and has_vowel_after:
+            out += [f"AH{stress}", "R"]
+        elif base == "ER" and digit == 0:
+            out.append("AH0")
+        elif base == "IY" and (before_r or (i < last and phones[i + 1] == "AH0")):
+            out.append(f"IH{stress}")
+        elif base == "AE" and is_bath and digit:
+            out.append(f"AA{stress}")
+        elif base == "AA" and is_lot and (not before_r or _is_vowel(phones, i + 2)):
+            out.append(f"AO{stress}")
+        elif base == "UW" and has_yod and i and phones[i - 1] in _YOD_AFTER:
+            out += ["Y", phone]
+        else:
+            out.append(phone)
+    return tuple(out)
