@@ -13,6 +13,7 @@ import oracles
 from ctc_problems import PhoneProblem, normalised, one_label_phones, patient, phone_problems, random_log_probs
 from elocute import ctc, gop
 from elocute.errors import AlignmentError, PhoneError
+from elocute.gop import edits
 from elocute.types import PhoneSet
 
 
@@ -83,6 +84,29 @@ def test_alternatives_equal_one_forward_pass_each(peakiness: float) -> None:
     for j in range(len(canonical) + 1):
         same(found.insertion[j], [log_prob(*canonical[:j], k, *canonical[j:]) for k in range(len(tokens))])
     same(found.substitution[np.arange(9), canonical], found.log_prob)
+
+
+@pytest.mark.parametrize("peakiness", [0.5, 5.0, 60.0, 600.0])
+def test_with_and_without_logarithms_the_sums_are_the_same(peakiness: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Gaps full of repeats, all of a phone's neighbours, frames that no phone can have said.
+    log_probs = random_log_probs(12, T=200, V=8, peakiness=peakiness)
+    log_probs[90:93] = np.where(np.arange(8) == 0, 0.0, -np.inf)
+    canonical = [2, 2, 2, 0, 1, 0, 6, 5, 5, 3]
+    quick = gop.alternatives(log_probs, canonical, one_label_phones(7))
+    monkeypatch.setattr(edits, "_TRUSTED", np.inf)
+    in_logs = gop.alternatives(log_probs, canonical, one_label_phones(7))
+    for name in ("substitution", "insertion"):
+        np.testing.assert_allclose(getattr(quick, name), getattr(in_logs, name), rtol=1e-12, atol=1e-11)
+
+
+def test_what_vanishes_as_a_probability_is_still_exact() -> None:
+    # Between the first and the last frame, fifty can say phone 1, at e^-40 each, or phone 3, for certain.
+    log_probs = np.full((52, 5), -np.inf)
+    log_probs[0, 1] = log_probs[-1, 3] = 0.0
+    log_probs[1:-1, [2, 4]] = [-40.0, 0.0]
+    found = gop.alternatives(log_probs, [0, 1, 2], one_label_phones(4))
+    assert found.substitution[1].tolist() == [-np.inf, -2000.0, -np.inf, 0.0]
+    assert gop.gop_sf(found)[1] == -2000.0
 
 
 @patient

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from elocute.ctc import NEG_INF, Lattice, lattice, logsumexp, min_frames
 from elocute.errors import AlignmentError, PhoneError
@@ -32,6 +32,9 @@ from elocute.types import Float64, Int64, PhoneSet
 
 _BLOCK_FRAMES = 32
 """Frames worked on together; bounds the memory of a long recording and keeps a short one in the processor's cache."""
+
+_TRUSTED = 1e-250
+"""Least total, as a share of the largest conceivable one, for which probabilities need no logarithms to be exact."""
 
 _NO_LABEL = -1
 """Stands for the neighbour beyond either end of the utterance; equal to no label."""
@@ -64,25 +67,25 @@ class Alternatives:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Gaps:
-    """Both sides of every cut and gap; all four masses have shape (T+1, L+1).
+    """Both sides of every cut and gap: log masses with one row a cut, T+1, and one column a gap.
 
-    `left` and `right` (L+1,) are the labels next to each gap, `_NO_LABEL` beyond the ends.
+    Attributes:
+        before: shape (T+1, L+1), log mass of what ends in the gap.
+        before_blank: its part that ends in blank.
+        after: shape (T+1, L+2), log mass of what begins in the gap; the last gap does not exist and leads nowhere.
+        after_blank: its part that begins with blank.
+        after_label: its part that begins with the next label.
+        left: shape (L+1,), the label before each gap, `_NO_LABEL` before the first.
+        right: shape (L+2,), the label after each gap, `_NO_LABEL` after the last.
     """
 
+    before: Float64
     before_blank: Float64
-    before_label: Float64
+    after: Float64
     after_blank: Float64
     after_label: Float64
     left: Int64
     right: Int64
-
-    @property
-    def before(self) -> Float64:
-        return np.logaddexp(self.before_blank, self.before_label)
-
-    @property
-    def after(self) -> Float64:
-        return np.logaddexp(self.after_blank, self.after_label)
 
 
 def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> Alternatives:
@@ -119,8 +122,8 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
     for length in np.unique(lengths):
         phones = np.flatnonzero(lengths == length)
         tokens = np.array([phone_set.tokens[k] for k in phones])
-        substitution[:, phones], insertion[:, phones] = _say(frames, tokens, gaps, phone_set.blank_id)
-    durations = np.diff(np.cumsum([0.0, *full.expected_durations()])[bounds])
+        said = _say(frames, tokens, gaps, phone_set.blank_id)
+        insertion[:, phones], substitution[:, phones] = said[0], said[1, :-1]
     return Alternatives(
         canonical=ids,
         lattice=full,
@@ -129,7 +132,7 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         deletion=_skip(gaps),
         insertion=insertion,
         any_string=_say_anything(full, bounds, gaps),
-        durations=durations,
+        durations=np.add.reduceat(full.expected_durations(), bounds[:-1]),
     )
 
 
@@ -169,19 +172,21 @@ def no_path(T: int, L: int, labels: Int64) -> AlignmentError:
 
 def _cut(full: Lattice, bounds: Int64) -> _Gaps:
     """Read both sides of every cut off the lattice; `bounds` (L+1,) counts the labels before each gap."""
-    shape = len(full.log_probs) + 1, len(bounds)
-    before_blank, before_label, after_blank, after_label = (np.full(shape, NEG_INF) for _ in range(4))
+    T, L = len(full.log_probs), len(bounds) - 1
+    before_blank, before_label = np.full((2, T + 1, L + 1), NEG_INF)
+    after_blank, after_label = np.full((2, T + 1, L + 2), NEG_INF)
     before_blank[1:] = full.alpha[:, 2 * bounds]
     before_label[1:, 1:] = full.alpha[:, 2 * bounds[1:] - 1]
-    after_blank[:-1] = full.beta[:, 2 * bounds]
-    after_label[:-1, :-1] = full.beta[:, 2 * bounds[:-1] + 1]
+    after_blank[:-1, :-1] = full.beta[:, 2 * bounds]
+    after_label[:-1, :-2] = full.beta[:, 2 * bounds[:-1] + 1]
     # Outside the recording stand a blank before the first phone and an end mark after the last.
-    before_blank[0, 0] = after_label[-1, -1] = 0.0
-    left, right = np.full((2, len(bounds)), _NO_LABEL)
-    left[1:], right[:-1] = full.labels[bounds[1:] - 1], full.labels[bounds[:-1]]
+    before_blank[0, 0] = after_label[-1, -2] = 0.0
+    left, right = np.full(L + 1, _NO_LABEL), np.full(L + 2, _NO_LABEL)
+    left[1:], right[:-2] = full.labels[bounds[1:] - 1], full.labels[bounds[:-1]]
     return _Gaps(
+        before=np.logaddexp(before_blank, before_label),
         before_blank=before_blank,
-        before_label=before_label,
+        after=np.logaddexp(after_blank, after_label),
         after_blank=after_blank,
         after_label=after_label,
         left=left,
@@ -189,49 +194,110 @@ def _cut(full: Lattice, bounds: Int64) -> _Gaps:
     )
 
 
-def _say(log_probs: Float64, tokens: Int64, gaps: _Gaps, blank_id: int) -> tuple[Float64, Float64]:
-    """Say each phone of `tokens` (K, m) at every gap: log P of its substitutions (L, K) and insertions (L+1, K)."""
-    K, m = tokens.shape
-    columns = np.full((2 * m - 1, K), blank_id)  # a phone of m labels is a chain of m labels and m - 1 blanks
+def _say(frames: Float64, tokens: Int64, gaps: _Gaps, blank_id: int) -> Float64:
+    """Log P of saying each phone of `tokens` (K, m) from each gap, shape (2, L+1, K).
+
+    First the insertions, which leave into the gap they came from, then the substitutions, which leave into the next.
+    """
+    said = np.full((2, len(gaps.left), len(tokens)), NEG_INF)
+    if tokens.shape[1] == 1:
+        said = _say_quickly(frames[:, tokens[:, 0]], tokens[:, 0], gaps)
+    unsure = np.isneginf(said[0])
+    unsure[:-1] |= np.isneginf(said[1, :-1])  # after the last gap there is nothing to substitute
+    gap, phone = unsure.nonzero()
+    if len(gap):
+        said[:, gap, phone] = _say_in_logs(frames, tokens[phone], gap, gaps, blank_id)
+    return said
+
+
+def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
+    """Say phones of one label each, as `_say` does, without a logarithm per step; -inf where that might lose digits.
+
+    In place of say_t it carries say_t * potential_t, where potential_t (T+1, L+1) bounds what any phone said now can
+    still contribute. So no number here exceeds T, and what underflows, however it goes on, is below 1e-300 of
+    `scale`: a total far above that is exact. The others, rare on real speech, are left to `_say_in_logs`.
+    """
+    T, K = emissions.shape
+    # The potential: leave now, or go on with the likeliest phone of every frame (one that is possible, if only hardly).
+    peak = np.maximum(emissions.max(axis=1, initial=NEG_INF), -700.0)
+    height = np.cumsum([0.0, *peak])[:, None]
+    leave = np.maximum(gaps.after[:, :-1], gaps.after[:, 1:])
+    potential = np.maximum.accumulate((leave + height)[::-1])[::-1] - height
+    unit = np.where(potential == NEG_INF, 0.0, potential)  # nothing divided by nothing is nothing
+    scale = (gaps.before + potential).max(axis=0)
+    scale[scale == NEG_INF] = 0.0
+
+    enter, enter_blank = (np.exp(side[:-1] + potential[:-1] - scale) for side in (gaps.before, gaps.before_blank))
+    go_on = np.exp(potential[1:] + peak[:, None] - unit[:-1])
+    likely = np.exp(emissions - peak[:, None])
+    exits = [slice(None, -1), slice(1, None)]  # into the same gap, into the next
+    leave_both, leave_blank = (
+        np.stack([np.exp(side[1:, into] - unit[1:]).T for into in exits], axis=1)  # (L+1, 2, T)
+        for side in (gaps.after, gaps.after_blank)
+    )
+    merges_left = (gaps.left[:, None] == labels).nonzero()
+    merges_right = [(gaps.right[into, None] == labels).nonzero() for into in exits]
+
+    total = np.zeros((len(gaps.left), 2, K))
+    now = np.zeros((len(gaps.left), K))
+    for start in range(0, T, _BLOCK_FRAMES):
+        block = slice(start, start + _BLOCK_FRAMES)
+        inflow = enter[block, :, None].repeat(K, axis=2)
+        inflow[:, merges_left[0], merges_left[1]] = enter_blank[block, merges_left[0]]
+        share = go_on[block, :, None] * likely[block, None]
+        said = np.empty_like(share)
+        for new, part, after in zip(inflow, share, said, strict=True):
+            now = np.multiply(np.add(now, new, out=after), part, out=after)
+        left = leave_both[:, :, block] @ said.transpose(1, 0, 2)
+        for into, (gap, phone) in enumerate(merges_right):
+            left[gap, into, phone] = (said[:, gap, phone] * leave_blank[gap, into, block].T).sum(axis=0)
+        total += left
+    with np.errstate(divide="ignore"):
+        logs = np.where(total < _TRUSTED, NEG_INF, np.log(total) + scale[:, None, None])
+    return logs.transpose(1, 0, 2)
+
+
+def _say_in_logs(frames: Float64, tokens: Int64, gap: Int64, gaps: _Gaps, blank_id: int) -> Float64:
+    """Say each of n phones, spelled by `tokens` (n, m), from its own `gap` (n,): shape (2, n) as `_say` gives."""
+    n, m = tokens.shape
+    columns = np.full((2 * m - 1, n), blank_id)  # a phone of m labels is a chain of m labels and m - 1 blanks
     columns[::2] = tokens.T
     jumps = np.where(tokens[:, 1:] == tokens[:, :-1], NEG_INF, 0.0).T
-    repeats_left = gaps.left[:, None] == tokens[:, 0]
-    repeats_right = gaps.right[:, None] == tokens[:, -1]
-    before, after = gaps.before, gaps.after
-    chain = np.full((2 * m - 1, len(gaps.left), K), NEG_INF)
-    substitution, insertion = chain[0, 1:].copy(), chain[0].copy()
-    for start in range(0, len(log_probs), _BLOCK_FRAMES):
-        entry = slice(start, min(start + _BLOCK_FRAMES, len(log_probs)))
-        leave = slice(entry.start + 1, entry.stop + 1)
-        inflow = _parted(before[entry], gaps.before_blank[entry], repeats_left)
+    merges_left = gaps.left[gap] == tokens[:, 0]
+    chain = np.full((2 * m - 1, n), NEG_INF)
+    total = np.full((2, n), NEG_INF)
+    for start in range(0, len(frames), _BLOCK_FRAMES):
+        block = slice(start, min(start + _BLOCK_FRAMES, len(frames)))
+        cut = slice(block.start + 1, block.stop + 1)  # after each of these frames
+        inflow = _side(gaps.before[block], gaps.before_blank[block], gap, merges_left)
         said = np.empty_like(inflow)
-        for t, emission in enumerate(log_probs[entry][:, columns]):
+        for emission, new, out in zip(frames[block][:, columns], inflow, said, strict=True):
             for state in range(2 * m - 2, 0, -1):  # from the back, so that each state reads the frame before
                 np.logaddexp(chain[state], chain[state - 1], out=chain[state])
                 if state % 2 == 0:
                     np.logaddexp(chain[state], chain[state - 2] + jumps[state // 2 - 1], out=chain[state])
-            np.logaddexp(chain[0], inflow[t], out=chain[0])
-            chain += emission[:, None]
-            said[t] = chain[-1]
-        outflow = _parted(after[leave], gaps.after_blank[leave], repeats_right)
-        np.logaddexp(substitution, logsumexp(said[:, :-1] + outflow[:, 1:]), out=substitution)
-        np.logaddexp(insertion, logsumexp(said + outflow), out=insertion)
-    return substitution, insertion
+            np.logaddexp(chain[0], new, out=chain[0])
+            chain += emission
+            out[:] = chain[-1]
+        for into in (0, 1):  # the gap that it came from, the next one
+            merges_right = gaps.right[gap + into] == tokens[:, -1]
+            outflow = _side(gaps.after[cut], gaps.after_blank[cut], gap + into, merges_right)
+            np.logaddexp(total[into], logsumexp(said + outflow), out=total[into])
+    return total
 
 
-def _parted(both: Float64, blank: Float64, repeats: np.ndarray) -> Float64:
-    """Spread `both` (t, G) over K phones, (t, G, K), keeping only `blank` (t, G) where `repeats` (G, K)."""
-    spread = np.repeat(both[:, :, None], repeats.shape[1], axis=2)
-    gap, phone = repeats.nonzero()
-    spread[:, gap, phone] = blank[:, gap]
-    return spread
+def _side(both: Float64, blank: Float64, gap: Int64, merges: NDArray[np.bool_]) -> Float64:
+    """Columns `gap` (any shape) of `both` (t, gaps), but of `blank` where the phone `merges` with its neighbour."""
+    side = both.take(gap, axis=1)
+    side[:, merges] = blank.take(gap[merges], axis=1)
+    return side
 
 
 def _skip(gaps: _Gaps) -> Float64:
     """Log P with each phone left out: cut where the label after it begins, so that every path is counted once."""
-    merges = gaps.left[:-1] == gaps.right[1:]
+    merges = gaps.left[:-1] == gaps.right[1:-1]
     before = np.where(merges, gaps.before_blank[:, :-1], gaps.before[:, :-1])
-    return logsumexp(before + gaps.after_label[:, 1:])
+    return logsumexp(before + gaps.after_label[:, 1:-1])
 
 
 def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
@@ -241,7 +307,7 @@ def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
     which needs a frame before it that is not that label already.
     """
     T, L = len(full.log_probs), len(bounds) - 1
-    left, right = gaps.left[:-1], gaps.right[1:]
+    left, right = gaps.left[:-1], gaps.right[1:-1]
     entered = np.full((T, L), NEG_INF)
     entered[:, 1:] = full.entries()[:, bounds[1:-1] - 1]
     passed = np.full((T + 1, L), NEG_INF)  # entered at any frame before the cut
@@ -252,7 +318,7 @@ def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
         np.logaddexp(now + free, new, out=following)  # `free` is 0 where the row of log_probs sums to 1
     ready = passed.copy()  # ... and the frame before the cut is not the label on the right
     ready[1:] = np.logaddexp(passed[:-1] + _without(full.log_probs, right), np.where(left == right, NEG_INF, entered))
-    return logsumexp(ready + gaps.after_label[:, 1:])
+    return logsumexp(ready + gaps.after_label[:, 1:-1])
 
 
 def _without(log_probs: Float64, labels: Int64) -> Float64:
