@@ -60,7 +60,7 @@ def test_the_lexicon_is_large_sorted_and_findable():
         assert all(set(variant) <= set(SYMBOLS) for variant in lexicon.get(word))
 
 
-@pytest.mark.parametrize("word", ["", "'", "zzzzzz", "Cat", "café", "a\n", "\t", " ", "cat\t", "catt", "\ncat"])
+@pytest.mark.parametrize("word", ["", "'", "zzzzzz", "Cat", "café", "a\n", "\t", " ", "cat\t", "\ncat"])
 def test_unknown_words_have_no_pronunciation(word):
     assert word not in default_lexicon()
     assert default_lexicon().get(word) == ()

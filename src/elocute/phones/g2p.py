@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,6 +128,8 @@ class EspeakG2P:
 
     def pronounce_all(self, words: Sequence[str]) -> list[Pronunciation]:
         """Pronunciations of many words by one process."""
+        import subprocess
+
         done = subprocess.run(
             [self._program, "-q", "--ipa", "-v", "en-us"],
             input="\n".join(words) + "\n",
@@ -161,6 +161,8 @@ def load_g2p(name: str = "model") -> G2P:
     """
     if name in _ENGINES:
         return _ENGINES[name]()
+    from importlib.metadata import entry_points
+
     found = entry_points(group=_ENTRY_POINTS)
     if name not in found.names:
         names = ", ".join(sorted({*_ENGINES, *found.names}))
