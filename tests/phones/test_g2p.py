@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from elocute.errors import ConfigError, MissingExtraError, PhoneError
 from elocute.phones import check_g2p, load_g2p, parse_arpabet, phonemize
 from elocute.phones import g2p as g2p_module
-from elocute.phones.g2p import BLANK_ID, LETTERS, EspeakG2P, GruutG2P, decode_greedy, encode_word
+from elocute.phones.g2p import BLANK_ID, LETTERS, EspeakG2P, GruutG2P, ModelG2P, decode_greedy, encode_word
 from elocute.phones.lexicon import SYMBOLS, default_lexicon
 
 
@@ -143,3 +143,8 @@ def test_gruut_gives_arpabet():
     engine = load_g2p("gruut")
     check_g2p(engine)
     assert " ".join(p.rstrip("012") for p in engine.pronounce("catnip")) == "K AE T N IH P"
+
+
+def test_a_missing_model_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere.onnx is missing; reinstall"):
+        ModelG2P(tmp_path / "nowhere.onnx")

@@ -7,7 +7,7 @@ from elocute.phones import UserLexicon
 from elocute.phones.lexicon import SYMBOLS, Lexicon, default_lexicon, pack_lexicon
 from elocute.training.lexicon import read_dict
 
-GOLDENS = {  # made_by: CMUdict's data file, looked up by hand
+GOLDENS = {  # made_by: CMUdict's data file and lexicon_own.txt, looked up by hand
     "elephant": ["EH1 L AH0 F AH0 N T"],
     "goose": ["G UW1 S"],
     "through": ["TH R UW1"],
@@ -18,10 +18,10 @@ GOLDENS = {  # made_by: CMUdict's data file, looked up by hand
     "o'clock": ["AH0 K L AA1 K"],
     "u.s.": ["Y UW2 EH1 S"],
     "b.": ["B IY1"],
-    "read": ["R EH1 D", "R IY1 D"],
-    "live": ["L AY1 V", "L IH1 V"],
-    "record": ["R AH0 K AO1 R D", "R EH1 K ER0 D", "R IH0 K AO1 R D"],
-    "tear": ["T EH1 R", "T IH1 R"],
+    "read": ["R IY1 D", "R EH1 D"],
+    "live": ["L IH1 V", "L AY1 V"],
+    "record": ["R EH1 K ER0 D", "R AH0 K AO1 R D", "R IH0 K AO1 R D"],
+    "tear": ["T IH1 R", "T EH1 R"],
     "bass": ["B AE1 S", "B EY1 S"],
     "either": ["IY1 DH ER0", "AY1 DH ER0"],
 }
@@ -41,7 +41,7 @@ def test_cmudict_goldens_in_its_order(word):
         ("to", "T UW1", "T AH0"),
         ("can", "K AE1 N", "K AH0 N"),
         ("for", "F AO1 R", "F ER0"),
-        ("was", "W AA1 Z", "W AH0 Z"),
+        ("was", "W AH1 Z", "W AH0 Z"),
     ],
 )
 def test_function_words_have_the_strong_form_first_and_accept_the_weak_one(word, strong, weak):

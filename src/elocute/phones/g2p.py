@@ -68,8 +68,10 @@ class ModelG2P:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        data = (path or files("elocute").joinpath("assets", "g2p.onnx")).read_bytes()
-        self._session: Any = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        source = path or files("elocute").joinpath("assets", "g2p.onnx")
+        if not source.is_file():
+            raise ConfigError(f"the G2P model {source} is missing; reinstall elocute, or choose another engine")
+        self._session: Any = ort.InferenceSession(source.read_bytes(), options, providers=["CPUExecutionProvider"])
 
     def log_probs(self, word: str) -> Float32:
         """CTC log-probabilities of a word, shape (2 * (letters + 2), 70), natural log."""
