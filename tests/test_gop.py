@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import tracemalloc
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 import oracles
 from ctc_problems import PhoneProblem, normalised, one_label_phones, patient, phone_problems, random_log_probs
 from elocute import ctc, gop
-from elocute.errors import AlignmentError, PhoneError
+from elocute.errors import AlignmentError, ConfigError, PhoneError
 from elocute.gop import edits
 from elocute.types import PhoneSet
 
@@ -138,10 +140,11 @@ def test_scores_are_ordered_and_posteriors_sum_to_one(problem: PhoneProblem) -> 
     same(posterior[np.arange(len(problem.canonical)), problem.canonical], np.exp(sd))
 
 
-def test_published_example_of_the_house() -> None:
-    log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
-    found = gop.alternatives(log_probs, [0, 1], one_label_phones(2))
-    assert gop.gop_sf(found, "S").round(3).tolist() == [-0.093, -0.328]
+@pytest.mark.parametrize("module", ["elocute.gop.edits", "elocute.gop.free"])
+def test_examples_in_docstrings(module: str) -> None:
+    outcome = doctest.testmod(importlib.import_module(module))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
 
 
 def test_scores_from_their_definitions() -> None:
@@ -190,6 +193,8 @@ def test_prior_and_temperature() -> None:
     for wrong in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="temperature is .*; expected a positive number"):
             gop.perceived_posterior(found, temperature=wrong)
+    with pytest.raises(ValueError, match=r"prior has shape \(3,\); expected \(2, 4\) or \(4,\)"):
+        gop.perceived_posterior(found, [1.0, 1.0, 1.0])
     with pytest.raises(ValueError, match="negative"):
         gop.perceived_posterior(found, [1.0, -1.0, 1.0, 1.0])
     with pytest.raises(ValueError, match="rules out all .* phone 1"):
@@ -258,6 +263,18 @@ def test_errors_name_frames_phones_and_what_to_do() -> None:
             gop.alternatives(random_log_probs(1, T=9, V=3), [0], ambiguous)
 
 
+def test_unknown_settings_are_refused() -> None:
+    log_probs = random_log_probs(1, T=9, V=4)
+    phones = one_label_phones(3)
+    with pytest.raises(ConfigError, match="edits is 'DS'; expected one of S, SD, SDI"):
+        gop.gop_sf(gop.alternatives(log_probs, [0], phones), "DS")  # type: ignore[arg-type]
+    alignment = gop.align_phones(log_probs, [0], phones)
+    with pytest.raises(ConfigError, match="average is 'max'; expected 'log_probs' or 'probs'"):
+        gop.gop_sa(log_probs, alignment, phones, average="max")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="8 frames were given with an alignment of 9"):
+        gop.segment_lpp(log_probs[:8], alignment, phones)
+
+
 def test_no_phones_leave_only_insertions() -> None:
     log_probs = random_log_probs(2, T=4, V=3)
     found = gop.alternatives(log_probs, [], one_label_phones(2))
@@ -266,6 +283,9 @@ def test_no_phones_leave_only_insertions() -> None:
     assert found.substitution.shape == (0, 2)
     assert gop.gop_sf(found).shape == (0,)
     assert gop.gop_vector(found).shape == (0, 4)
+    nothing = gop.alternatives(np.zeros((0, 3)), [], one_label_phones(2))
+    assert nothing.log_prob == 0.0
+    assert nothing.insertion.tolist() == [[-np.inf, -np.inf]]
 
 
 # Aligned scores. Phone 2 has two labels, label 5 is a special one that no phone uses.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from elocute.ctc import NEG_INF, logsumexp, viterbi
+from elocute.errors import ConfigError
 from elocute.gop.edits import as_frames, no_path, spell
 from elocute.types import Float64, Int64, PhoneSet
 
@@ -66,13 +67,18 @@ def align_phones(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         AlignmentError: no CTC path spells the canonical phones in T frames.
         PhoneError: a canonical id is no phone of the set, or the set does not fit `log_probs`.
     """
-    ids, labels, bounds = spell(canonical, phone_set)
-    best = viterbi(as_frames(log_probs, phone_set), labels, phone_set.blank_id)
+    spelling = spell(canonical, phone_set)
+    best = viterbi(as_frames(log_probs, phone_set), spelling.labels, phone_set.blank_id)
     if best.log_prob == NEG_INF:
-        raise no_path(len(best.positions), len(ids), labels)
-    phone_of_label = np.append(np.repeat(np.arange(len(ids)), np.diff(bounds)), -1)  # position -1 stays -1
-    spans = np.column_stack([best.spans[bounds[:-1], 0], best.spans[bounds[1:] - 1, 1]])
-    return PhoneAlignment(canonical=ids, positions=phone_of_label[best.positions], spans=spans, log_prob=best.log_prob)
+        raise no_path(len(best.positions), spelling)
+    bounds = spelling.bounds
+    phone_of_label = np.append(np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)), -1)  # position -1 stays -1
+    return PhoneAlignment(
+        canonical=spelling.phones,
+        positions=phone_of_label[best.positions],
+        spans=np.column_stack([best.spans[bounds[:-1], 0], best.spans[bounds[1:] - 1, 1]]),
+        log_prob=best.log_prob,
+    )
 
 
 def segment_lpp(log_probs: ArrayLike, alignment: PhoneAlignment, phone_set: PhoneSet) -> Float64:
@@ -81,8 +87,8 @@ def segment_lpp(log_probs: ArrayLike, alignment: PhoneAlignment, phone_set: Phon
     Source: Hu, Qian, Soong, Wang, "Improved mispronunciation detection with deep neural network trained acoustic models
         and transfer learning based logistic regression classifiers", Speech Communication 67, 2015 (LPP).
     """
-    frames, starts = _owned(alignment)
-    return _mean(_phone_log_probs(as_frames(log_probs, phone_set)[frames], phone_set), starts)
+    owned = _owned(log_probs, alignment, phone_set)
+    return owned.mean(_phone_log_probs(owned.rows, phone_set))
 
 
 def segment_lpr(log_probs: ArrayLike, alignment: PhoneAlignment, phone_set: PhoneSet) -> Float64:
@@ -114,13 +120,14 @@ def gop_sa(
 
     Source: GOP-CTC-SA, Cao et al., Interspeech 2024.
     """
-    frames, starts = _owned(alignment)
-    phone = alignment.canonical[alignment.positions[frames]]
-    own = _phone_log_probs(as_frames(log_probs, phone_set)[frames], phone_set)[np.arange(len(frames)), phone]
+    if average not in ("log_probs", "probs"):
+        raise ConfigError(f"average is {average!r}; expected 'log_probs' or 'probs'")
+    owned = _owned(log_probs, alignment, phone_set)
+    own = _phone_log_probs(owned.rows, phone_set)[np.arange(len(owned.rows)), owned.phones]
     if average == "log_probs":
-        return _mean(own, starts)
-    top = np.maximum.reduceat(own, starts)
-    return top + np.log(_mean(np.exp(own - np.repeat(top, _counts(starts, len(own)))), starts))
+        return owned.mean(own)
+    top = owned.max(own)
+    return top + np.log(owned.mean(np.exp(own - owned.spread(top))))
 
 
 def logit_gop(
@@ -144,39 +151,63 @@ def logit_gop(
     log_probs = values - logsumexp(values, axis=1)[:, None]
     posterior = gop_sa(log_probs, alignment, phone_set, average="probs")
 
-    frames, starts = _owned(alignment)
+    owned = _owned(values, alignment, phone_set)
     spells = np.array([np.isin(np.arange(phone_set.size), tokens) for tokens in phone_set.tokens])  # (K, V)
-    own_labels = spells[alignment.canonical[alignment.positions[frames]]]  # (frames, V)
+    own_labels = spells[owned.phones]  # (n, V)
     rival_labels = spells.any(axis=0) & ~own_labels
-    own = np.where(own_labels, values[frames], NEG_INF).max(axis=1)
-    margin = _mean(own - np.where(rival_labels, values[frames], NEG_INF).max(axis=1), starts)
-    deviation = own - np.repeat(_mean(own, starts), _counts(starts, len(own)))
+    own = np.where(own_labels, owned.rows, NEG_INF).max(axis=1)
+    margin = owned.mean(own - np.where(rival_labels, owned.rows, NEG_INF).max(axis=1))
     return LogitGop(
-        max_logit=np.maximum.reduceat(own, starts),
+        max_logit=owned.max(own),
         margin=margin,
-        variance=_mean(deviation**2, starts),
+        variance=owned.mean((own - owned.spread(owned.mean(own))) ** 2),
         combined=margin_weight * margin + (1.0 - margin_weight) * posterior,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Owned:
+    """The n frames that belong to phones, in order.
+
+    Attributes:
+        rows: shape (n, V), what the model says there.
+        phones: shape (n,), id of the canonical phone.
+        starts: shape (L,), index of the first frame of each phone; none is without frames.
+    """
+
+    rows: Float64
+    phones: Int64
+    starts: Int64
+
+    def mean(self, values: Float64) -> Float64:
+        """Mean over the frames of each phone, (n, ...) to (L, ...)."""
+        return (np.add.reduceat(values, self.starts, axis=0).T / self._counts()).T
+
+    def max(self, values: Float64) -> Float64:
+        """Largest value of each phone, (n,) to (L,)."""
+        return np.maximum.reduceat(values, self.starts)
+
+    def spread(self, values: Float64) -> Float64:
+        """The value of its phone for each frame, (L,) to (n,)."""
+        return np.repeat(values, self._counts())
+
+    def _counts(self) -> Int64:
+        return np.diff(self.starts, append=len(self.phones))
+
+
+def _owned(values: ArrayLike, alignment: PhoneAlignment, phone_set: PhoneSet) -> _Owned:
+    """Select the frames that the alignment gives to phones."""
+    frames, positions = as_frames(values, phone_set), alignment.positions
+    if len(frames) != len(positions):
+        raise ValueError(f"{len(frames)} frames were given with an alignment of {len(positions)}; expected its own")
+    owned = positions[positions >= 0]
+    return _Owned(
+        rows=frames[positions >= 0],
+        phones=alignment.canonical[owned],
+        starts=np.searchsorted(owned, np.arange(len(alignment.canonical))),
     )
 
 
 def _phone_log_probs(log_probs: Float64, phone_set: PhoneSet) -> Float64:
     """Log posterior of each phone at each frame, shape (T, K)."""
-    columns = [logsumexp(log_probs[:, sorted(set(tokens))], axis=1) for tokens in phone_set.tokens]
-    return np.column_stack(columns)
-
-
-def _owned(alignment: PhoneAlignment) -> tuple[Int64, Int64]:
-    """The frames that belong to phones, shape (n,), and where in them each phone starts, shape (L,)."""
-    frames = np.flatnonzero(alignment.positions >= 0)
-    return frames, np.searchsorted(alignment.positions[frames], np.arange(len(alignment.canonical)))
-
-
-def _counts(starts: Int64, total: int) -> Int64:
-    """Frames per phone, never 0, shape (L,)."""
-    return np.diff(starts, append=total)
-
-
-def _mean(rows: Float64, starts: Int64) -> Float64:
-    """Mean of the rows of each phone."""
-    counts = _counts(starts, len(rows)).reshape(-1, *[1] * (rows.ndim - 1))
-    return np.add.reduceat(rows, starts, axis=0) / counts
+    return np.column_stack([logsumexp(log_probs[:, sorted(set(tokens))], axis=1) for tokens in phone_set.tokens])

@@ -66,6 +66,21 @@ class Alternatives:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spelling:
+    """Canonical phones in the labels of a model.
+
+    Attributes:
+        phones: shape (L,), phone ids.
+        labels: shape (S,), the labels that spell them, S >= L.
+        bounds: shape (L+1,), how many labels come before each gap.
+    """
+
+    phones: Int64
+    labels: Int64
+    bounds: Int64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Gaps:
     """Both sides of every cut and gap: log masses with one row a cut, T+1, and one column a gap.
 
@@ -108,15 +123,21 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
     Deviates: the alternatives are sets of label sequences, so first, last and repeated phones are no special cases
         (the reference prunes some of their paths).
     Cost: time O(T L K m) for phones of m labels, against O(T L^2 K) of one forward pass each; memory O(T L + L K).
+
+    >>> phones = PhoneSet(symbols=("S", "TH"), tokens=((1,), (2,)), size=3, blank_id=0)
+    >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
+    >>> found = alternatives(log_probs, [0, 1], phones)
+    >>> np.exp(found.substitution).round(3).tolist()  # S TH, TH TH; S S, S TH
+    [[0.494, 0.048], [0.192, 0.494]]
     """
     frames = as_frames(log_probs, phone_set)
-    ids, labels, bounds = spell(canonical, phone_set)
-    full = lattice(frames, labels, phone_set.blank_id)
+    spelling = spell(canonical, phone_set)
+    full = lattice(frames, spelling.labels, phone_set.blank_id)
     if full.log_prob == NEG_INF:
-        raise no_path(len(frames), len(ids), labels)
+        raise no_path(len(frames), spelling)
 
-    gaps = _cut(full, bounds)
-    L, K = len(ids), len(phone_set.symbols)
+    gaps = _cut(full, spelling.bounds)
+    L, K = len(spelling.phones), len(phone_set.symbols)
     substitution, insertion = np.empty((L, K)), np.empty((L + 1, K))
     lengths = np.array([len(tokens) for tokens in phone_set.tokens])
     for length in np.unique(lengths):
@@ -125,14 +146,14 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         said = _say(frames, tokens, gaps, phone_set.blank_id)
         insertion[:, phones], substitution[:, phones] = said[0], said[1, :-1]
     return Alternatives(
-        canonical=ids,
+        canonical=spelling.phones,
         lattice=full,
         log_prob=full.log_prob,
         substitution=substitution,
         deletion=_skip(gaps),
         insertion=insertion,
-        any_string=_say_anything(full, bounds, gaps),
-        durations=np.add.reduceat(full.expected_durations(), bounds[:-1]),
+        any_string=_say_anything(full, spelling.bounds, gaps),
+        durations=np.add.reduceat(full.expected_durations(), spelling.bounds[:-1]),
     )
 
 
@@ -144,22 +165,25 @@ def as_frames(values: ArrayLike, phone_set: PhoneSet) -> Float64:
     return frames
 
 
-def spell(canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> tuple[Int64, Int64, Int64]:
-    """Phone ids (L,), the labels that spell them (S,), and how many labels come before each gap (L+1,)."""
+def spell(canonical: Sequence[int] | Int64, phone_set: PhoneSet) -> Spelling:
+    """Look up the labels of the canonical phones."""
     ids = np.asarray(canonical, dtype=np.int64).reshape(-1)
     K = len(phone_set.symbols)
     if len(ids) and (ids.min() < 0 or ids.max() >= K):
         raise PhoneError(f"canonical phone ids are {ids.tolist()}; expected 0 to {K - 1}, positions in the phone set")
     if not all(phone_set.tokens) or len(set(phone_set.tokens)) < K:
         raise PhoneError("two phones of the set are spelled alike, or one has no labels; give each its own spelling")
-    spelling = [phone_set.tokens[k] for k in ids]
-    labels = np.array([label for tokens in spelling for label in tokens], dtype=np.int64)
-    return ids, labels, np.cumsum([0, *map(len, spelling)])
+    tokens = [phone_set.tokens[k] for k in ids]
+    return Spelling(
+        phones=ids,
+        labels=np.array([label for labels in tokens for label in labels], dtype=np.int64),
+        bounds=np.cumsum([0, *map(len, tokens)]),
+    )
 
 
-def no_path(T: int, L: int, labels: Int64) -> AlignmentError:
-    """The error for `L` phones, spelled by `labels`, that cannot be aligned with `T` frames."""
-    needed = min_frames(labels)
+def no_path(T: int, spelling: Spelling) -> AlignmentError:
+    """The error for phones that cannot be aligned with `T` frames."""
+    L, needed = len(spelling.phones), min_frames(spelling.labels)
     if needed > T:
         return AlignmentError(
             f"the recording has {T} frames; its {L} phones need at least {needed}; record the whole text again"
@@ -211,19 +235,21 @@ def _say(frames: Float64, tokens: Int64, gaps: _Gaps, blank_id: int) -> Float64:
 
 
 def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
-    """Say phones of one label each, as `_say` does, without a logarithm per step; -inf where that might lose digits.
+    """Say phones of one label each, as `_say` does, without a logarithm a step; -inf where that might lose digits.
 
-    In place of say_t it carries say_t * potential_t, where potential_t (T+1, L+1) bounds what any phone said now can
-    still contribute. So no number here exceeds T, and what underflows, however it goes on, is below 1e-300 of
-    `scale`: a total far above that is exact. The others, rare on real speech, are left to `_say_in_logs`.
+    In place of say_t it carries say_t * potential_t, where potential_t bounds what any phone that is being said can
+    still contribute: it leaves at the best cut, and until then every frame says its likeliest phone. In units of
+    `scale`, the largest contribution that one entry could make, every factor is at most 1, so nothing exceeds T and
+    whatever underflows takes less than 1e-300 away from any total. Totals above `_TRUSTED` are therefore exact; the
+    others, none on real speech unless a phone is all but impossible, are left to `_say_in_logs`.
     """
     T, K = emissions.shape
-    # The potential: leave now, or go on with the likeliest phone of every frame (one that is possible, if only hardly).
+    # A frame that no phone can say counts as e^-700: still a bound, and never nothing divided by nothing.
     peak = np.maximum(emissions.max(axis=1, initial=NEG_INF), -700.0)
     height = np.cumsum([0.0, *peak])[:, None]
     leave = np.maximum(gaps.after[:, :-1], gaps.after[:, 1:])
     potential = np.maximum.accumulate((leave + height)[::-1])[::-1] - height
-    unit = np.where(potential == NEG_INF, 0.0, potential)  # nothing divided by nothing is nothing
+    unit = np.where(potential == NEG_INF, 0.0, potential)
     scale = (gaps.before + potential).max(axis=0)
     scale[scale == NEG_INF] = 0.0
 

@@ -7,12 +7,13 @@ frank613/CTC-based-GOP.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from elocute.ctc import logsumexp
+from elocute.errors import ConfigError
 from elocute.gop.edits import Alternatives
 from elocute.types import Float64
 
@@ -34,9 +35,21 @@ def gop_sf(found: Alternatives, edits: Edits = "SD") -> Float64:
     Returns:
         Shape (L,), nats.
 
+    Raises:
+        ConfigError: no such edits.
+
     Deviates: exact sums, where the reference code prunes some paths of the first, last and repeated phones (up to
         .03 nat for SD). Not divided by a length; see `gop_sf_per_frame`.
+
+    >>> from elocute.gop import alternatives
+    >>> from elocute.types import PhoneSet
+    >>> phones = PhoneSet(symbols=("S", "TH"), tokens=((1,), (2,)), size=3, blank_id=0)
+    >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
+    >>> gop_sf(alternatives(log_probs, [0, 1], phones), edits="S").round(3).tolist()
+    [-0.093, -0.328]
     """
+    if edits not in get_args(Edits):
+        raise ConfigError(f"edits is {edits!r}; expected one of {', '.join(get_args(Edits))}")
     if edits == "SDI":
         denominator = found.any_string
     else:
@@ -96,13 +109,15 @@ def perceived_posterior(found: Alternatives, prior: ArrayLike | None = None, tem
         Shape (L, K+1), rows sum to 1; the last column is the deletion.
 
     Raises:
-        ValueError: the temperature is not positive, or the prior is negative or rules out everything at a phone.
+        ValueError: the temperature is not positive, or the prior is misshapen, negative or rules out all at a phone.
     """
     if not temperature > 0.0:
         raise ValueError(f"temperature is {temperature}; expected a positive number, 1 for none")
     evidence = np.column_stack([found.substitution, found.deletion]) / temperature
     if prior is not None:
         weights = np.asarray(prior, dtype=np.float64)
+        if weights.shape not in (evidence.shape, evidence.shape[1:]):
+            raise ValueError(f"the prior has shape {weights.shape}; expected {evidence.shape} or {evidence.shape[1:]}")
         if not (weights >= 0.0).all():
             raise ValueError("the prior holds negative numbers or NaN; expected probabilities")
         with np.errstate(divide="ignore"):
