@@ -116,6 +116,8 @@ def test_user_lexicon_from_a_file(tmp_path):
         ("word K AX T", "line 2: 'AX' is not an ARPABET phone"),
         ("word /kæ7t/", "line 2: '7' .* at place 4"),
         ("... K AE1 T", "line 2: '...' is not a word"),
+        ("42 K AE1 T", "line 2: '42' is not a word of letters"),
+        ("да D AA1", "line 2: 'да' cannot be a word of the lexicon: 'д' .cyrillic"),
         ("two words\tK AE1 T", "line 2: 'two words' is not a word"),
     ],
 )

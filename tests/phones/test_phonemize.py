@@ -61,8 +61,8 @@ def test_sources_take_precedence():
 
 
 def test_a_user_entry_beats_spelling_out():
-    user = UserLexicon.from_mapping({"xkcd": "K AE1 T", "42": "F AO1 R"})
-    assert symbols(phonemize("the XKCD", lexicon=user)) == "DH AH K AE T"
+    user = UserLexicon.from_mapping({"xkcd": "K AE1 T", "Zoë-May": "Z OW1"})
+    assert symbols(phonemize("the XKCD zoe-may", lexicon=user)) == "DH AH K AE T Z OW"
 
 
 def test_engine_is_asked_only_for_words_that_nobody_lists():

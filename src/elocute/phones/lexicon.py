@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from elocute.errors import ConfigError, PhoneError
+from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.phones.inventory import PHONES, VOWELS, parse_arpabet, parse_ipa
+from elocute.phones.normalize import to_ascii
 
 Pronunciation = tuple[str, ...]
 """ARPABET phones of one word, vowels with stress digits where stress is known."""
@@ -20,6 +23,7 @@ SYMBOLS: tuple[str, ...] = tuple(
 """The 69 symbols of the lexicon, consonants bare and vowels with 0, 1 and 2; position + 128 is the packed byte."""
 
 _MAGIC = b"elocute-lexicon-1\n"
+_KEY = re.compile(r"[a-z'.-]*[a-z][a-z'.-]*")
 _CODE = {symbol: 128 + i for i, symbol in enumerate(SYMBOLS)}
 
 
@@ -92,7 +96,8 @@ def default_lexicon() -> Lexicon:
 class UserLexicon:
     """Pronunciations that a user adds or overrides; they win over everything but given pronunciations.
 
-    Words are compared in lower case. Several pronunciations of a word are all accepted, the first is canonical.
+    Words are compared in lower case and without accents; what has digits in it is read as a number, so it cannot be
+    listed. Several pronunciations of a word are all accepted, the first is canonical.
     """
 
     def __init__(self, entries: Mapping[str, Sequence[Pronunciation]]) -> None:
@@ -155,10 +160,15 @@ class UserLexicon:
 
 
 def _clean_word(word: str) -> str:
-    """Key of a user's word: lower case, straight apostrophes."""
-    key = word.strip().lower().replace("\u2019", "'")
-    if not any(c.isalnum() for c in key) or any(c.isspace() for c in key):
-        raise PhoneError(f"{word!r} is not a word; the user lexicon takes single words with letters or digits")
+    """Key of a user's word, folded as texts are: lower case, no accents, straight apostrophes."""
+    try:
+        key = to_ascii(unicodedata.normalize("NFC", word.strip()))[0].lower()
+    except TextError as error:
+        raise PhoneError(f"{word!r} cannot be a word of the lexicon: {error}") from error
+    if not _KEY.fullmatch(key):
+        raise PhoneError(
+            f"{word!r} is not a word of letters, apostrophes, full stops and hyphens; list such words only"
+        )
     return key
 
 

@@ -1,7 +1,7 @@
 """Step 2/10 - written text to spoken words: numbers, money, times, symbols, abbreviations, initialisms, accents.
 
 A written token that is said as several words ("42", "Dr.", "$5", "BBC") becomes one Token with several spoken words.
-Parts of hyphenated words are tokens of their own.
+Parts of hyphenated words are tokens of their own, unless a lexicon lists the word with its hyphen ("x-ray").
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def normalize(text: str, *, is_known: Callable[[str], bool]) -> tuple[Token, ...
             f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are taken; split it into sentences"
         )
     source = unicodedata.normalize("NFC", text)
-    clean, origin = _to_ascii(source)
+    clean, origin = to_ascii(source)
     tokens: list[Token] = []
     first, last = 0, -1
     for start, end, spoken in _Scanner(clean, is_known).scan():
@@ -164,7 +164,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
-def _to_ascii(source: str) -> tuple[str, list[int]]:
+def to_ascii(source: str) -> tuple[str, list[int]]:
     """The text in ASCII and a few symbols, and for each of its characters the place in the source."""
     out: list[str] = []
     origin: list[int] = []
@@ -296,15 +296,16 @@ class _Scanner:
         return _SYMBOLS[match[0]].split()
 
     def _hyphened(self, match: re.Match[str]) -> Iterator[tuple[int, int, list[str]]]:
-        """The parts of a hyphenated word; in one piece after a prefix, and where the lexicon lacks one of the parts."""
+        """The parts of a hyphenated word; one piece if listed so, or run together after a prefix or unlisted part."""
         whole = match[0].lower()
+        joined = whole.replace("-", "")
         parts = list(re.finditer(r"[^-]+", match[0]))
-        is_split = whole.partition("-")[0] not in _PREFIXES
-        if not (is_split and all(self._is_known(part[0].lower().strip("'")) for part in parts)):
-            for joined in (whole, whole.replace("-", "")):
-                if self._is_known(joined):
-                    yield match.start(), match.end(), [joined]
-                    return
+        is_split = whole.partition("-")[0] not in _PREFIXES and all(
+            self._is_known(part[0].lower().strip("'")) for part in parts
+        )
+        if self._is_known(whole) or (self._is_known(joined) and not is_split):
+            yield match.start(), match.end(), [whole if self._is_known(whole) else joined]
+            return
         for part in parts:
             yield match.start() + part.start(), match.start() + part.end(), self._say(part[0])
 
