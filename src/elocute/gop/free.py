@@ -60,14 +60,13 @@ def gop_sf(found: Alternatives, edits: Edits = "SD") -> Float64:
 
 
 def gop_sf_per_frame(found: Alternatives, edits: Edits = "SD") -> Float64:
-    """GOP-SF over the expected duration of the phone, shape (L,), nats per frame.
+    """GOP-SF divided by the expected duration of the phone, shape (L,), nats per frame.
 
-    The duration counts at least 1 frame: that of a phone that was left out tends to 0 and would blow the score up.
-
-    Deviates: the expected duration is the posterior one, of forward and backward pass; the reference code counts a
-        normalised forward mass, which is shorter (.80 for a true 2.29 frames on toy data).
+    Deviates: the expected duration is the posterior one, of forward and backward pass, and at least 1 frame, since
+        every path gives each label one. The reference code counts a normalised forward mass, which is shorter (.80 for
+        a true 2.29 frames on toy data), tends to 0 for phones that were left out, and so needs a floor.
     """
-    return gop_sf(found, edits) / np.maximum(found.durations, 1.0)
+    return gop_sf(found, edits) / found.durations
 
 
 def gop_vector(found: Alternatives, *, duration: bool = False, ceiling: float = 1000.0) -> Float64:
