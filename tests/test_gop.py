@@ -152,8 +152,8 @@ def test_scores_are_ordered_and_posteriors_sum_to_one(problem: PhoneProblem) -> 
         return
     s, sd, sdi = (gop.gop_sf(found, edits) for edits in ("S", "SD", "SDI"))
     assert (s <= 0.0).all()
-    assert (sd <= s + 1e-12).all()
-    assert (sdi <= sd + 1e-12).all()
+    assert (sd <= s + 1e-10).all()  # the log probabilities reach -25,000
+    assert (sdi <= sd + 1e-10).all()
     posterior = gop.perceived_posterior(found)
     assert posterior.shape == (len(problem.canonical), len(problem.phone_set.symbols) + 1)
     same(posterior.sum(axis=1), 1.0)
