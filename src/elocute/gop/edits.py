@@ -241,7 +241,7 @@ def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
     still contribute: it leaves at the best cut, and until then every frame says its likeliest phone. In units of
     `scale`, the largest contribution that one entry could make, every factor is at most 1, so nothing exceeds T and
     whatever underflows takes less than 1e-300 away from any total. Totals above `_TRUSTED` are therefore exact; the
-    others, none on real speech unless a phone is all but impossible, are left to `_say_in_logs`.
+    rest, few unless the recording is noise or the model certain, is left to `_say_in_logs`.
     """
     T, K = emissions.shape
     # A frame that no phone can say counts as e^-700: still a bound, and never nothing divided by nothing.
