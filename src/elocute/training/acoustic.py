@@ -66,10 +66,10 @@ class AcousticTraining:
     minutes: float = 18.0
     stop_after_minutes: float | None = None
     batch_s: float = 90.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     warm_up_steps: int = 400
-    flat_start_steps: int = 700
-    mask_from_step: int = 1_000
+    flat_start_steps: int = 1_400
+    mask_from_step: int = 2_000
     native_share: tuple[float, float] = (0.36, 0.08)
     intermediate_weight: float = 0.3
     weight_decay: float = 0.03
@@ -126,7 +126,7 @@ def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
 def frame_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Cross-entropy against phones spread uniformly over the energetic frames."""
     frames = min(logits.shape[1], batch.frame_labels.shape[1])
-    return F.cross_entropy(logits[:, :frames].float().transpose(1, 2), batch.frame_labels[:, :frames])
+    return F.cross_entropy(logits[:, :frames].float().flatten(0, 1), batch.frame_labels[:, :frames].flatten())
 
 
 def build_sets(config: AcousticTraining, device: torch.device) -> tuple[TrainingSet, list[Recording], Tensor, Tensor]:
@@ -134,7 +134,11 @@ def build_sets(config: AcousticTraining, device: torch.device) -> tuple[Training
     learners = speechocean_recordings(config.speechocean)
     folds = speaker_folds(read_speechocean762(config.speechocean), config.folds, config.fold_seed)
     natives = [recording for folder in config.native for recording in native_recordings(folder)]
-    pcm = load_pcm([recording.audio for recording in [*learners, *natives]], config.cache)
+    pcm = [
+        samples
+        for corpus in (learners, natives)
+        for samples in load_pcm([recording.audio for recording in corpus], config.cache)
+    ]
     noise_paths = sorted(path for path in config.noise.iterdir() if path.is_file())
     noise, _ = spectra(load_pcm(noise_paths, config.cache), config.model.mels, device)
     frames, lengths = spectra(pcm, config.model.mels, device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -21,9 +22,12 @@ from torch import Tensor
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, read_speechocean762
 from elocute.corpora.transcribed import read_transcribed
+from elocute.errors import PhoneError, TextError
 from elocute.phones import PHONES, phonemize
 from elocute.training.acoustic_model import LogMel, normalise
 from elocute.types import SAMPLE_RATE_HZ
+
+log = logging.getLogger(__name__)
 
 WILDCARD = len(PHONES) + 1
 """First of two label ids that stand for 'any phone'; two, used in turn, so that neighbours need no blank between."""
@@ -65,10 +69,17 @@ def speechocean_recordings(folder: Path, split: str = "train") -> list[Recording
 
 
 def native_recordings(folder: Path) -> list[Recording]:
-    """Recordings of native speech with their canonical phones."""
+    """Recordings of native speech with their canonical phones; only those whose words the lexicon knows for sure."""
     recordings = []
-    for utterance in read_transcribed(folder):
-        phones = tuple(PHONES.index(phone.symbol) + 1 for phone in phonemize(utterance.text).phones)
+    utterances = read_transcribed(folder)
+    for utterance in utterances:
+        try:
+            canonical = phonemize(utterance.text)
+        except (PhoneError, TextError):
+            continue  # counted below
+        if any(word.source == "g2p" for word in canonical):
+            continue
+        phones = tuple(PHONES.index(phone.symbol) + 1 for phone in canonical.phones)
         recordings.append(
             Recording(
                 id=utterance.id,
@@ -79,6 +90,7 @@ def native_recordings(folder: Path) -> list[Recording]:
                 is_native=True,
             )
         )
+    log.info("%s: %d of %d recordings have only words of the lexicon", folder, len(recordings), len(utterances))
     return recordings
 
 
@@ -97,7 +109,7 @@ def read_pcm(path: Path) -> np.ndarray:
 def load_pcm(paths: Sequence[Path], cache: Path | None = None) -> list[np.ndarray]:
     """Decode recordings in parallel; a cache folder keeps them as one array for the next process."""
     key = hashlib.sha256("\n".join(path.name for path in paths).encode()).hexdigest()[:16]
-    store = cache / f"pcm-{key}.npy" if cache else None
+    store = cache / f"pcm-{key}.npy" if cache and paths else None
     if store is not None and store.exists():
         flat = np.load(store, mmap_mode="r")
         lengths = json.loads(store.with_suffix(".json").read_text())
@@ -120,7 +132,7 @@ def spectra(pcm: Sequence[np.ndarray], mels: int, device: torch.device) -> tuple
     pieces = []
     with torch.inference_mode():
         for samples in pcm:
-            wave = torch.from_numpy(np.ascontiguousarray(samples)).to(device).float() / 32768.0
+            wave = torch.from_numpy(np.array(samples)).to(device).float() / 32768.0
             pieces.append(front_end(wave[None])[0].half())
     lengths = torch.tensor([len(piece) for piece in pieces], device=device)
     return torch.cat(pieces), lengths

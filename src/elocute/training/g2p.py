@@ -32,6 +32,7 @@ from elocute.training.g2p_data import G2PScore, Split, score, split_lexicon
 from elocute.training.g2p_model import SLOTS_PER_LETTER, G2PModelConfig, G2PNetwork, encode_words, greedy
 
 _log = logging.getLogger(__name__)
+_POOL = 50
 _LABEL = {symbol: i for i, symbol in enumerate(SYMBOLS, 1)}
 
 
@@ -109,15 +110,18 @@ def _load(entries: Mapping[str, Sequence[Pronunciation]], device: torch.device) 
 
 def _batches(data: _Data, batch: int, first_share: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless batches of letters, labels and label lengths, a fresh order every epoch."""
-    size = len(data.letters)
+    size, device = len(data.letters), data.letters.device
+    widths = (data.letters > 0).sum(1)
     while True:
-        order = torch.randperm(size, device=data.letters.device)
-        for start in range(0, size - batch + 1, batch):
-            chosen = order[start : start + batch]
-            other = (torch.rand(batch, device=order.device) * data.count[chosen]).long()
-            is_first = torch.rand(batch, device=order.device) < first_share
-            rows = data.first[chosen] + torch.where(is_first, 0, other)
-            yield data.letters[chosen], data.labels[rows], data.lengths[rows]
+        order = torch.randperm(size, device=device)[: size - size % batch]
+        # Neighbours in length share a batch, so that little of it is padding; which ones, chance decides anew.
+        for pool in order.split(_POOL * batch):
+            pool = pool[widths[pool].argsort()]
+            for chosen in (pool.split(batch)[i] for i in torch.randperm(len(pool) // batch)):
+                other = (torch.rand(batch, device=device) * data.count[chosen]).long()
+                is_first = torch.rand(batch, device=device) < first_share
+                rows = data.first[chosen] + torch.where(is_first, 0, other)
+                yield data.letters[chosen], data.labels[rows], data.lengths[rows]
 
 
 def _loss(model: G2PNetwork, batch: tuple[Tensor, Tensor, Tensor], intermediate: float) -> Tensor:

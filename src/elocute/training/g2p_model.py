@@ -1,8 +1,8 @@
 """The G2P network: letters in, CTC log-probabilities over ARPABET phones with stress out, one pass, no decoder.
 
-Every letter gets two slots (x makes two phones, e often none). Blocks of self-attention, depthwise convolution and a
-feed-forward layer run over the slots; the same blocks may run several times (shared weights), which buys depth without
-bytes. Between blocks the network sees its own CTC guess (self-conditioned CTC, Nozaki and Komatsu, Interspeech 2021),
+Every letter has two output slots (x makes two phones, e often none). Blocks of self-attention, depthwise convolution
+and a feed-forward layer run over the letters; the same blocks may run several times (shared weights), which buys depth
+without bytes. Between blocks the network sees its own CTC guess (self-conditioned CTC, Nozaki and Komatsu 2021),
 which makes up for CTC's conditional independence.
 """
 
@@ -31,7 +31,7 @@ class G2PModelConfig:
         blocks: blocks with weights of their own.
         passes: how often the stack of blocks is run.
         ffn: width of the feed-forward layer in multiples of `dim`.
-        kernel: width of the depthwise convolution in slots, odd.
+        kernel: width of the depthwise convolution in letters, odd.
         max_letters: longest word, its two boundary marks included.
         dropout: probability of dropping an activation in training.
     """
@@ -66,12 +66,12 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, keep: Tensor, bias: Tensor) -> Tensor:
-        """Slots x (B, S, dim); keep (B, S, 1) is 1 on real slots; bias (B, 1, 1, S) is -1e4 on padding."""
-        batch, slots, dim = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, slots, 3, self.heads, dim // self.heads)
+        """Letters x (B, N, dim); keep (B, N, 1) is 1 on real letters; bias (B, 1, 1, N) is -1e4 on padding."""
+        batch, length, dim = x.shape
+        qkv = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         weights = (query @ key.transpose(-1, -2)) * (dim // self.heads) ** -0.5 + bias
-        mixed = (self.dropout(weights.softmax(-1)) @ value).transpose(1, 2).reshape(batch, slots, dim)
+        mixed = (self.dropout(weights.softmax(-1)) @ value).transpose(1, 2).reshape(batch, length, dim)
         x = x + self.dropout(self.attention_out(mixed))
         gated = glu(self.conv_in(self.conv_norm(x)), dim=-1) * keep
         x = x + self.dropout(self.conv_out(silu(self.depthwise(gated.transpose(1, 2)).transpose(1, 2))))
@@ -85,10 +85,9 @@ class G2PNetwork(nn.Module):
     def __init__(self, config: G2PModelConfig) -> None:
         super().__init__()
         self.config = config
-        labels = 1 + len(SYMBOLS)
+        labels = SLOTS_PER_LETTER * (1 + len(SYMBOLS))
         self.letters = nn.Embedding(len(LETTERS) + 1, config.dim, padding_idx=0)
         self.places = nn.Parameter(0.02 * torch.randn(config.max_letters, config.dim))
-        self.slots = nn.Parameter(0.02 * torch.randn(SLOTS_PER_LETTER, config.dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.passes = nn.Parameter(0.02 * torch.randn(config.passes, config.dim))
         self.norm = nn.LayerNorm(config.dim)
@@ -103,9 +102,8 @@ class G2PNetwork(nn.Module):
     def all_log_probs(self, letters: Tensor) -> list[Tensor]:
         """Log-probabilities after every second block, the final ones last."""
         batch, length = letters.shape
+        real = letters > 0
         x = self.letters(letters) + self.places[:length]
-        x = (x.unsqueeze(2) + self.slots).reshape(batch, length * SLOTS_PER_LETTER, self.config.dim)
-        real = (letters > 0).unsqueeze(2).expand(-1, -1, SLOTS_PER_LETTER).reshape(batch, -1)
         keep = real.unsqueeze(2).to(x.dtype)
         bias = (~real)[:, None, None, :].to(x.dtype) * -1e4
         x = self.dropout(x) * keep
@@ -116,10 +114,11 @@ class G2PNetwork(nn.Module):
                 x = x + self.passes[layer // self.config.blocks]
             x = self.blocks[layer % self.config.blocks](x, keep, bias)
             if (layer + 1) % 2 == 0 or layer + 1 == layers:
-                log_probs = self.head(self.norm(x)).float().log_softmax(-1)
+                logits = self.head(self.norm(x)).float()
+                log_probs = logits.view(batch, length * SLOTS_PER_LETTER, 1 + len(SYMBOLS)).log_softmax(-1)
                 out.append(log_probs)
                 if layer + 1 < layers:
-                    x = x + self.condition(log_probs.exp().to(x.dtype))
+                    x = x + self.condition(log_probs.exp().to(x.dtype).view(batch, length, -1))
         return out
 
 

@@ -1,0 +1,70 @@
+"""The embedded model: one int8 ONNX graph from 16 kHz samples to log-probabilities, run by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+
+from elocute.errors import AudioError
+from elocute.types import Audio, PhoneSet, Posteriors
+
+MIN_SAMPLES = 1_600
+"""A tenth of a second, the shortest input that the graph accepts."""
+
+
+class EmbeddedBackend:
+    """Runs `assets/acoustic.onnx`; its facts come from the card beside it.
+
+    Args:
+        threads: threads of one inference; None leaves the choice to onnxruntime.
+    """
+
+    name = "embedded"
+
+    def __init__(self, threads: int | None = None) -> None:
+        import onnxruntime
+
+        assets = files("elocute") / "assets"
+        self.card: dict[str, Any] = json.loads((assets / "acoustic.json").read_text(encoding="utf-8"))
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        with as_file(assets / "acoustic.onnx") as path:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def version(self) -> str:
+        """Version of the weights."""
+        return str(self.card["version"])
+
+    @cached_property
+    def phone_set(self) -> PhoneSet:
+        """39 phones, one label each, blank first."""
+        symbols = tuple(self.card["phones"])
+        return PhoneSet(
+            symbols=symbols,
+            tokens=tuple((label,) for label in range(1, len(symbols) + 1)),
+            size=len(symbols) + 1,
+            blank_id=0,
+        )
+
+    def posteriors(self, audio: Audio) -> Posteriors:
+        """Log-probabilities of one recording, 20 ms a row."""
+        if len(audio.samples) < MIN_SAMPLES:
+            raise AudioError(
+                f"audio is {audio.duration_s:.3f} s; the embedded model needs at least {MIN_SAMPLES / 16_000:.1f} s; "
+                "record again"
+            )
+        (log_probs,) = self._session.run(["log_probs"], {"samples": audio.samples[None].astype(np.float32)})
+        return Posteriors(
+            log_probs=log_probs[0], frame_shift_s=float(self.card["frame_shift_s"]), phone_set=self.phone_set
+        )
+
+
+def load() -> EmbeddedBackend:
+    """Entry point `embedded`."""
+    return EmbeddedBackend()

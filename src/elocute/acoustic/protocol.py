@@ -1,0 +1,136 @@
+"""What an acoustic backend must offer, how it is found, and the checks that it must pass."""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from elocute.errors import ConfigError
+from elocute.types import SAMPLE_RATE_HZ, Audio, AudioQuality, PhoneSet, Posteriors
+
+ENTRY_POINT_GROUP = "elocute.backends"
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Turns a recording into frame posteriors over phones and blank.
+
+    Attributes:
+        name: short name, as users type it.
+        version: identifies the weights; it is written into every report.
+        phone_set: how phones map to columns.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+
+    @property
+    def version(self) -> str:
+        """Identity of the weights."""
+
+    @property
+    def phone_set(self) -> PhoneSet:
+        """How phones map to columns."""
+
+    def posteriors(self, audio: Audio) -> Posteriors:
+        """Log-probabilities of one recording; deterministic, at least one frame."""
+
+
+def backend_names() -> list[str]:
+    """Names of all installed backends."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
+def load_backend(name: str) -> Backend:
+    """Load an installed backend by name.
+
+    Raises:
+        ConfigError: no such backend.
+    """
+    points = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    if not points:
+        names = backend_names()
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"backend is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
+    backend: Backend = next(iter(points)).load()()
+    return backend
+
+
+def check_backend(backend: Backend) -> list[str]:
+    """Run the contract on a backend: noise, silence, a very short and a long recording.
+
+    Returns: the names of the checks that passed, in order.
+
+    Raises:
+        ConfigError: the first check that failed, with what was found.
+    """
+    if not isinstance(backend, Backend):
+        raise ConfigError(f"{type(backend).__name__} lacks a member of Backend: name, version, phone_set, posteriors")
+    passed = ["members"]
+    _check_phone_set(backend.phone_set)
+    passed.append("phone set")
+    rng = np.random.default_rng(0)
+    cases = {
+        "noise": rng.normal(0, 0.1, 2 * SAMPLE_RATE_HZ),
+        "silence": np.zeros(SAMPLE_RATE_HZ),
+        "0.1 seconds": rng.normal(0, 0.1, SAMPLE_RATE_HZ // 10),
+        "30 seconds": rng.normal(0, 0.1, 30 * SAMPLE_RATE_HZ),
+    }
+    for case, samples in cases.items():
+        _check_posteriors(backend, _bare_audio(samples.astype(np.float32)), case)
+        passed.append(case)
+    audio = _bare_audio(cases["noise"].astype(np.float32))
+    first, second = backend.posteriors(audio), backend.posteriors(audio)
+    if not np.array_equal(first.log_probs, second.log_probs):
+        raise ConfigError(f"backend {backend.name} is not deterministic: two calls on the same audio differ")
+    return [*passed, "deterministic"]
+
+
+def _check_phone_set(phone_set: PhoneSet) -> None:
+    used = {token for tokens in phone_set.tokens for token in tokens}
+    if len(phone_set.symbols) != len(phone_set.tokens) or len(set(phone_set.symbols)) != len(phone_set.symbols):
+        raise ConfigError("phone set: expected one distinct symbol and one spelling a phone")
+    if not used or min(used) < 0 or max(used) >= phone_set.size or phone_set.blank_id in used:
+        raise ConfigError(
+            f"phone set: expected labels from 0 to {phone_set.size - 1} other than blank {phone_set.blank_id}, "
+            f"got {sorted(used)}"
+        )
+    if not all(phone_set.tokens):
+        raise ConfigError("phone set: a phone has an empty spelling; expected at least one label")
+
+
+def _check_posteriors(backend: Backend, audio: Audio, case: str) -> None:
+    result = backend.posteriors(audio)
+    T, V = result.log_probs.shape
+    if V != backend.phone_set.size or T < 1:
+        raise ConfigError(
+            f"backend {backend.name}, {case}: log_probs have shape {(T, V)}; expected (T >= 1, {backend.phone_set.size})"
+        )
+    total = np.exp(result.log_probs.astype(np.float64)).sum(axis=1)
+    if not np.allclose(total, 1.0, atol=1e-3):
+        raise ConfigError(f"backend {backend.name}, {case}: a row sums to {total[np.abs(total - 1).argmax()]:.4f}, not 1")
+    expected = audio.duration_s / result.frame_shift_s
+    if abs(T - expected) > 2 + 0.02 * expected:
+        raise ConfigError(
+            f"backend {backend.name}, {case}: {T} frames of {result.frame_shift_s} s for {audio.duration_s:.2f} s "
+            f"of audio; expected about {expected:.0f}"
+        )
+
+
+def _bare_audio(samples: np.ndarray) -> Audio:
+    quality = AudioQuality(
+        duration_s=len(samples) / SAMPLE_RATE_HZ,
+        peak=float(np.abs(samples).max()),
+        rms_db=0.0,
+        speech_s=0.0,
+        snr_db=None,
+        clipped=0.0,
+        source_rate_hz=SAMPLE_RATE_HZ,
+        source_channels=1,
+    )
+    return Audio(samples=samples, quality=quality)

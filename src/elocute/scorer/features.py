@@ -1,0 +1,274 @@
+"""What the scorer looks at: one vector a phone and one an utterance.
+
+Log posteriors are floored, so that one certain frame cannot outweigh everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elocute.gop import Alternatives, align_phones, alternatives, gop_sf
+from elocute.phones import PHONES, VOWELS
+from elocute.prosody import Timing, frame_energy_db, timing
+from elocute.types import Audio, Float32, Float64, Int64, PhoneSet, Posteriors
+
+LOG_FLOOR = -12.0
+"""Nats; a phone less likely than exp(-12) is as good as absent."""
+
+_SCALARS = (
+    "canonical_lpp",
+    "margin",
+    "gop_s",
+    "gop_sd",
+    "gop_sdi",
+    "gop_sd_per_frame",
+    "best_competitor",
+    "deletion_ratio",
+    "insertion_before",
+    "insertion_after",
+    "frames",
+    "log_frames",
+    "entropy_heard",
+    "entropy_frames",
+    "peak",
+    "duration_s",
+    "log_duration",
+    "gap_before_s",
+    "gap_after_s",
+    "energy_db",
+)
+PHONE_FEATURES: tuple[str, ...] = (
+    *(f"lpp_{symbol}" for symbol in ("blank", *PHONES)),
+    *(f"heard_{symbol}" for symbol in (*PHONES, "deleted")),
+    *_SCALARS,
+)
+"""Names of the columns of `Features.phone`."""
+
+UTTERANCE_FEATURES: tuple[str, ...] = (
+    "log_prob_per_frame",
+    "log_prob_per_phone",
+    "gop_mean",
+    "gop_min",
+    "gop_p10",
+    "gop_std",
+    "bad_share",
+    "lpp_mean",
+    "lpp_p10",
+    "insertion_max",
+    "insertion_mean",
+    "entropy_mean",
+    "blank_share",
+    "phones",
+    "span_s",
+    "phones_per_s",
+    "articulation_per_s",
+    "pause_count",
+    "pause_per_phone",
+    "pause_s",
+    "longest_pause_s",
+    "pause_ratio",
+    "run_length",
+    "lead_s",
+    "tail_s",
+    "duration_mean_s",
+    "duration_std_s",
+    "vowel_npvi",
+    "vowel_share",
+    "duration_p90_s",
+    "energy_range_db",
+    "energy_std_db",
+    "snr_db",
+)
+"""Names of the columns of `Features.utterance`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Analysis:
+    """One utterance, taken apart.
+
+    Attributes:
+        found: the lattice and every one-edit alternative.
+        times: phone times and pauses.
+        features: what the scorer looks at.
+    """
+
+    found: Alternatives
+    times: Timing
+    features: Features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features:
+    """Inputs of the scorer.
+
+    Attributes:
+        phone: shape (L, len(PHONE_FEATURES)), float32.
+        utterance: shape (len(UTTERANCE_FEATURES),), float32.
+        phone_ids: shape (L,), canonical phones.
+        word_ids: shape (L,), word of each phone, counted from 0.
+    """
+
+    phone: Float32
+    utterance: Float32
+    phone_ids: Int64
+    word_ids: Int64
+
+
+def analyse(posteriors: Posteriors, symbols: Sequence[str], word_ids: Sequence[int], audio: Audio) -> Analysis:
+    """Take an utterance apart: lattice, alternatives, times, features.
+
+    Args:
+        posteriors: what the acoustic model heard.
+        symbols: canonical phones, ARPABET without stress.
+        word_ids: word of each phone, counted from 0.
+        audio: the recording.
+
+    Raises:
+        AlignmentError: the recording is too short for the phones.
+    """
+    phone_set = posteriors.phone_set
+    canonical = [phone_set.id_of(symbol) for symbol in symbols]
+    found = alternatives(posteriors.log_probs, canonical, phone_set)
+    best = align_phones(posteriors.log_probs, canonical, phone_set)
+    energy_db = frame_energy_db(audio, len(posteriors.log_probs), posteriors.frame_shift_s)
+    times = timing(best.spans, energy_db, posteriors.frame_shift_s)
+    features = extract_features(found, phone_set, times, np.asarray(word_ids, dtype=np.int64), audio.quality.snr_db)
+    return Analysis(found=found, times=times, features=features)
+
+
+def extract_features(
+    found: Alternatives, phone_set: PhoneSet, times: Timing, word_ids: Int64, snr_db: float | None
+) -> Features:
+    """Describe an utterance for the scorer.
+
+    Args:
+        found: every one-edit alternative of the canonical phones.
+        phone_set: of the backend; all 39 phones, one label each.
+        times: phone times and pauses.
+        word_ids: shape (L,), word of each phone, counted from 0.
+        snr_db: signal-to-noise ratio of the recording, None where unknown.
+    """
+    log_probs = np.maximum(found.lattice.log_probs, LOG_FLOOR)
+    owned = found.lattice.label_occupancies()
+    weight = owned / np.maximum(owned.sum(axis=0), 1e-6)
+    columns = [phone_set.blank_id, *(tokens[0] for tokens in phone_set.tokens)]
+    lpp = weight.T @ log_probs[:, columns]
+    edits = np.column_stack([found.substitution, found.deletion])
+    heard = np.maximum(edits - np.logaddexp.reduce(edits, axis=1, keepdims=True), LOG_FLOOR)
+    frame_entropy = -(np.exp(log_probs) * log_probs).sum(axis=1)
+    scalars = _scalars(found, lpp, heard, weight, frame_entropy, times)
+    return Features(
+        phone=np.column_stack([lpp, heard, scalars]).astype(np.float32),
+        utterance=_utterance(found, lpp, scalars, frame_entropy, times, snr_db).astype(np.float32),
+        phone_ids=found.canonical,
+        word_ids=np.asarray(word_ids, dtype=np.int64),
+    )
+
+
+def _scalars(
+    found: Alternatives, lpp: Float64, heard: Float64, weight: Float64, frame_entropy: Float64, times: Timing
+) -> Float64:
+    """The columns named in `_SCALARS`, shape (L, len(_SCALARS))."""
+    L = len(found.canonical)
+    rows = np.arange(L)
+    canonical = lpp[rows, 1 + found.canonical]
+    others = lpp[:, 1:].copy()
+    others[rows, found.canonical] = -np.inf
+    competitors = heard.copy()
+    competitors[rows, found.canonical] = -np.inf
+    gop_sd = np.maximum(gop_sf(found, "SD"), 3 * LOG_FLOOR)
+    frames = np.maximum(found.durations, 1.0)
+    inserted = np.clip(found.insertion.max(axis=1) - found.log_prob, 2 * LOG_FLOOR, -2 * LOG_FLOOR)
+    gap = np.zeros(L + 1)
+    for pause in times.pauses:
+        gap[pause.after_phone + 1] = pause.duration_s
+    own_frames = np.exp(found.lattice.log_probs[:, found.lattice.labels])
+    loud = times.energy_db.max()
+    return np.column_stack(
+        [
+            canonical,
+            canonical - others.max(axis=1),
+            np.maximum(gop_sf(found, "S"), 3 * LOG_FLOOR),
+            gop_sd,
+            np.maximum(gop_sf(found, "SDI"), 5 * LOG_FLOOR),
+            gop_sd / frames,
+            competitors.max(axis=1),
+            np.clip(found.deletion - found.log_prob, 2 * LOG_FLOOR, -2 * LOG_FLOOR),
+            inserted[:-1],
+            inserted[1:],
+            found.durations,
+            np.log(frames),
+            -(np.exp(heard) * heard).sum(axis=1),
+            weight.T @ frame_entropy,
+            (weight * own_frames).max(axis=0),
+            times.duration_s,
+            np.log(times.duration_s + 0.01),
+            gap[:-1],
+            gap[1:],
+            np.clip(weight.T @ times.energy_db - loud, -60.0, 0.0),
+        ]
+    )
+
+
+def _utterance(
+    found: Alternatives, lpp: Float64, scalars: Float64, frame_entropy: Float64, times: Timing, snr_db: float | None
+) -> Float64:
+    """The columns named in `UTTERANCE_FEATURES`."""
+    column = dict(zip(_SCALARS, scalars.T, strict=True))
+    T, L = len(frame_entropy), len(found.canonical)
+    gop, own = column["gop_sd"], column["canonical_lpp"]
+    span = float(times.end_s[-1] - times.start_s[0])
+    pauses = np.array([pause.duration_s for pause in times.pauses])
+    paused = float(pauses.sum())
+    is_vowel = np.isin(found.canonical, [PHONES.index(vowel) for vowel in VOWELS])
+    lengths, vowels = times.duration_s, times.duration_s[is_vowel]
+    speech = times.energy_db[~times.quiet] if (~times.quiet).any() else times.energy_db
+    inserted = np.append(column["insertion_before"], column["insertion_after"][-1])
+    return np.array(
+        [
+            found.log_prob / T,
+            max(found.log_prob / L, 5 * LOG_FLOOR),
+            gop.mean(),
+            gop.min(),
+            np.percentile(gop, 10),
+            gop.std(),
+            (gop < -2.0).mean(),
+            own.mean(),
+            np.percentile(own, 10),
+            inserted.max(),
+            inserted.mean(),
+            frame_entropy.mean(),
+            np.exp(lpp[:, 0]).mean(),
+            L,
+            span,
+            L / span,
+            L / (span - paused),
+            len(pauses),
+            len(pauses) / L,
+            paused,
+            pauses.max() if len(pauses) else 0.0,
+            paused / span,
+            L / (len(pauses) + 1),
+            times.start_s[0],
+            T * times.frame_shift_s - float(times.end_s[-1]),
+            lengths.mean(),
+            lengths.std(),
+            _npvi(vowels),
+            vowels.sum() / lengths.sum(),
+            np.percentile(lengths, 90),
+            float(np.subtract(*np.percentile(times.energy_db, [95, 5]))),
+            speech.std(),
+            30.0 if snr_db is None else float(np.clip(snr_db, -10, 60)),
+        ]
+    )
+
+
+def _npvi(durations: Float64) -> float:
+    """Normalised pairwise variability index of successive durations (Grabe and Low 2002); 0 below two."""
+    if len(durations) < 2:
+        return 0.0
+    pairs = np.abs(np.diff(durations)) / ((durations[1:] + durations[:-1]) / 2)
+    return float(100 * pairs.mean())

@@ -1,0 +1,101 @@
+"""The scorer's training table: out-of-fold features and expert scores of every utterance of a split."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from elocute.audio import load_audio
+from elocute.corpora.speechocean762 import ScoredUtterance
+from elocute.errors import ConfigError
+from elocute.phones import PHONES
+from elocute.scorer import Features, analyse
+from elocute.types import Float32, Float64, PhoneSet, Posteriors
+
+PHONE_SET = PhoneSet(
+    symbols=PHONES,
+    tokens=tuple((label,) for label in range(1, len(PHONES) + 1)),
+    size=len(PHONES) + 1,
+    blank_id=0,
+)
+WORD_SCORES = ("accuracy", "stress", "total")
+UTTERANCE_SCORES = ("accuracy", "fluency", "prosodic", "total")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoredFeatures:
+    """One utterance: features and targets.
+
+    Attributes:
+        id: of the utterance.
+        speaker: of the utterance.
+        is_child: whether the speaker is younger than 16.
+        features: from posteriors of a model that did not train on the speaker.
+        phone: shape (L,), expert scores, 0 to 2.
+        word: shape (W, 3), expert accuracy, stress and total, 0 to 10.
+        utterance: shape (4,), expert accuracy, fluency, prosodic and total, 0 to 10.
+    """
+
+    id: str
+    speaker: str
+    is_child: bool
+    features: Features
+    phone: Float64
+    word: Float64
+    utterance: Float64
+
+
+def read_heldout(folder: Path) -> dict[str, Float32]:
+    """Log-probabilities (T, V) of all utterances from the `held*.npz` or `*/heldout.npz` files of acoustic folds."""
+    files = sorted([*folder.glob("held*.npz"), *folder.glob("*/heldout.npz")])
+    if not files:
+        raise ConfigError(f"{folder} holds no held*.npz and no */heldout.npz; run `elocute train acoustic --fold ...`")
+    posteriors: dict[str, Float32] = {}
+    for file in files:
+        with np.load(file) as rows:
+            posteriors |= {key: rows[key].astype(np.float32) for key in rows.files}
+    return posteriors
+
+
+def scored_features(utterance: ScoredUtterance, log_probs: Float32) -> ScoredFeatures:
+    """Features and targets of one utterance."""
+    # Stored in half precision: rows must sum to 1 again.
+    log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+    posteriors = Posteriors(log_probs=log_probs, frame_shift_s=0.02, phone_set=PHONE_SET)
+    word_ids = [number for number, word in enumerate(utterance.words) for _ in word.phones]
+    analysis = analyse(posteriors, utterance.phones, word_ids, load_audio(utterance.audio))
+    return ScoredFeatures(
+        id=utterance.id,
+        speaker=utterance.speaker,
+        is_child=utterance.is_child,
+        features=analysis.features,
+        phone=np.array(utterance.phone_accuracy),
+        word=np.array([[getattr(word, name) for name in WORD_SCORES] for word in utterance.words]),
+        utterance=np.array([getattr(utterance, name) for name in UTTERANCE_SCORES]),
+    )
+
+
+def build_table(
+    utterances: Sequence[ScoredUtterance],
+    posteriors: Mapping[str, Float32],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ScoredFeatures]:
+    """Features and targets of all utterances, in their order, with one process a core."""
+    missing = [utterance.id for utterance in utterances if utterance.id not in posteriors]
+    if missing:
+        raise ConfigError(f"no held-out posteriors for {len(missing)} of {len(utterances)} utterances: {missing[0]} ...")
+    table = []
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(
+            scored_features, utterances, (posteriors[utterance.id] for utterance in utterances), chunksize=8
+        )
+        for row in rows:
+            table.append(row)
+            if progress:
+                progress(len(table), len(utterances))
+    return table
