@@ -14,3 +14,22 @@ class AudioConfig:
     """
 
     max_duration_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessorConfig:
+    """How recordings are assessed.
+
+    Attributes:
+        backend: name of the acoustic backend.
+        scale: scores go from 0 to this; 100, 10 or 1.
+        threads: threads of one inference; None leaves the choice to the run-time.
+        nbest: candidates for what was said that the report lists at every phone.
+        variants: whether the accepted variant that fits the recording best replaces the dictionary form.
+    """
+
+    backend: str = "embedded"
+    scale: int = 100
+    threads: int | None = None
+    nbest: int = 5
+    variants: bool = True

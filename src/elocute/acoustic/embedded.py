@@ -65,6 +65,6 @@ class EmbeddedBackend:
         )
 
 
-def load() -> EmbeddedBackend:
+def load(*, threads: int | None = None) -> EmbeddedBackend:
     """Entry point `embedded`."""
-    return EmbeddedBackend()
+    return EmbeddedBackend(threads)

@@ -45,8 +45,8 @@ def backend_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
 
 
-def load_backend(name: str) -> Backend:
-    """Load an installed backend by name.
+def load_backend(name: str, *, threads: int | None = None) -> Backend:
+    """Load an installed backend by name; threads of one inference, None leaves the choice to its run-time.
 
     Raises:
         ConfigError: no such backend.
@@ -57,7 +57,7 @@ def load_backend(name: str) -> Backend:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"backend is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
-    backend: Backend = next(iter(points)).load()()
+    backend: Backend = next(iter(points)).load()(threads=threads)
     return backend
 
 

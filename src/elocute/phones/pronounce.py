@@ -56,6 +56,12 @@ def phonemize(
     return Canonical(text=text, words=tuple(words))
 
 
+def with_pronunciation(word: Word, variant: Pronunciation) -> Word:
+    """The same word said as `variant`, one of its accepted pronunciations, which becomes the canonical one."""
+    variants = (variant, *(other for other in word.variants if other != variant))
+    return _word(word.phones[0].word_index, word.text, word.spoken, variants, word.source)
+
+
 def _look_up(
     spoken: str, lexicon: UserLexicon | None, g2p: str | G2P
 ) -> tuple[tuple[Pronunciation, ...], PronunciationSource]:

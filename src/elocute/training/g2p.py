@@ -185,7 +185,7 @@ def train(split: Split, model_config: G2PModelConfig, config: G2PTrainConfig) ->
         step += 1
         with torch.no_grad():
             torch._foreach_lerp_(averaged, parameters, 1 - min(config.ema, step / (step + 10)))
-        if time.monotonic() - told > 20:
+        if time.monotonic() - told > 60:
             told = time.monotonic()
             found = score(guess(average, list(dev), device), dev)
             _log.info(

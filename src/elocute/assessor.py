@@ -1,0 +1,294 @@
+"""The pipeline: the only file that knows all ten steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+
+from elocute.acoustic import Backend, load_backend
+from elocute.audio import AudioSource, load_audio
+from elocute.config import AssessorConfig
+from elocute.ctc import forward_log_prob
+from elocute.diagnosis import Detector, Diagnosis, diagnose
+from elocute.errors import ConfigError
+from elocute.phones import UserLexicon, ipa_name, phonemize
+from elocute.phones.pronounce import with_pronunciation
+from elocute.prosody import fluency
+from elocute.report import (
+    SCHEMA_VERSION,
+    AudioFacts,
+    FluencyFacts,
+    Heard,
+    Mispronunciation,
+    ModelFacts,
+    PhoneReport,
+    Report,
+    SyllableReport,
+    UtteranceScores,
+    WordReport,
+)
+from elocute.scorer import Analysis, analyse
+from elocute.scorer.embedded import EmbeddedScorer, Scores
+from elocute.types import Audio, Canonical, Phone, Posteriors, Word
+
+SCALES = (1, 10, 100)
+VARIANT_NATS = 2.0
+"""A variant replaces the dictionary form only when it explains the recording better by this much."""
+FAINT_DB = -45.0
+NOISY_DB = 10.0
+CLIPPED_SHARE = 0.005
+
+
+class Assessor:
+    """Holds the models and assesses recordings.
+
+    Args:
+        config: settings; defaults if None.
+        backend: an acoustic backend to use in place of the one that the settings name.
+
+    Raises:
+        ConfigError: unknown backend or scale, or a backend whose phones are not the scorer's.
+    """
+
+    def __init__(self, config: AssessorConfig | None = None, *, backend: Backend | None = None) -> None:
+        self.config = config or AssessorConfig()
+        if self.config.scale not in SCALES:
+            raise ConfigError(f"scale is {self.config.scale}; expected one of {', '.join(map(str, SCALES))}")
+        self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
+        self.scorer = EmbeddedScorer()
+        detector = self.scorer.card["detector"]
+        self.detector = Detector(**(detector | {"weights": tuple(detector["weights"])}))
+
+    def assess(
+        self,
+        audio: AudioSource | Audio,
+        text: str,
+        *,
+        sample_rate: int | None = None,
+        lexicon: UserLexicon | None = None,
+        pronunciations: Sequence[Sequence[str]] | None = None,
+    ) -> Report:
+        """Say how well a recording speaks a text.
+
+        Args:
+            audio: recording: path, bytes, binary file object, array, or `Audio`.
+            text: what should have been said.
+            sample_rate: of an array, Hz.
+            lexicon: the user's pronunciations.
+            pronunciations: ARPABET phones of every word, which fix what counts as right.
+
+        Raises:
+            AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
+        """
+        canonical = phonemize(text, lexicon=lexicon, pronunciations=pronunciations)
+        recording = audio if isinstance(audio, Audio) else load_audio(audio, sample_rate=sample_rate)
+        posteriors = self.backend.posteriors(recording)
+        if self.config.variants:
+            canonical = best_variants(posteriors, canonical)
+        phones = canonical.phones
+        analysis = analyse(
+            posteriors, [phone.symbol for phone in phones], [phone.word_index for phone in phones], recording
+        )
+        scores = self.scorer.score(analysis.features)
+        diagnosis = diagnose(
+            analysis.found,
+            scores.phone,
+            analysis.features.word_ids,
+            posteriors.phone_set.symbols,
+            self.detector,
+            self.config.nbest,
+        )
+        return _Writer(self, recording, canonical, analysis, scores, diagnosis).report()
+
+
+def assess(audio: AudioSource, text: str, *, sample_rate: int | None = None) -> Report:
+    """Assess one recording with the embedded models; hold an `Assessor` for more than one."""
+    return Assessor().assess(audio, text, sample_rate=sample_rate)
+
+
+def best_variants(posteriors: Posteriors, canonical: Canonical) -> Canonical:
+    """Replace each word's pronunciation by the accepted variant that the recording fits best.
+
+    Words are decided from left to right, each against the choices made before it. Only a gain of `VARIANT_NATS`
+    leaves the dictionary form, and only a word with more than one accepted pronunciation is looked at.
+    """
+    tokens = dict(zip(posteriors.phone_set.symbols, posteriors.phone_set.tokens, strict=True))
+    words = list(canonical.words)
+
+    def fit(candidate: Sequence[Word]) -> float:
+        labels = [label for word in candidate for phone in word.phones for label in tokens[phone.symbol]]
+        return forward_log_prob(posteriors.log_probs, labels, posteriors.phone_set.blank_id)
+
+    current = None
+    for index, word in enumerate(words):
+        spellings = {tuple(phone.symbol for phone in word.phones)}
+        best, best_fit = None, 0.0
+        for variant in word.variants[1:]:
+            other = with_pronunciation(word, variant)
+            spelling = tuple(phone.symbol for phone in other.phones)
+            if spelling in spellings:
+                continue
+            spellings.add(spelling)
+            current = fit(words) if current is None else current
+            found = fit([*words[:index], other, *words[index + 1 :]])
+            if found > max(current + VARIANT_NATS, best_fit if best else -np.inf):
+                best, best_fit = other, found
+        if best is not None:
+            words[index], current = best, best_fit
+    return replace(canonical, words=tuple(words))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes what the steps found into a report."""
+
+    assessor: Assessor
+    audio: Audio
+    canonical: Canonical
+    analysis: Analysis
+    scores: Scores
+    diagnosis: Diagnosis
+
+    def report(self) -> Report:
+        """The report."""
+        words = tuple(self._word(index, word) for index, word in enumerate(self.canonical.words))
+        said = [word for word in words if word.error != "omission"]
+        warnings = [*self._warnings(), "prosody is null: pitch and rhythm are not measured yet"]
+        scale = self.assessor.config.scale
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            text=self.canonical.text,
+            language="en-US",
+            scale=scale,
+            model=ModelFacts(
+                backend=f"{self.assessor.backend.name} {self.assessor.backend.version}",
+                scorer=f"{self.assessor.scorer.name} {self.assessor.scorer.version}",
+                version=version("elocute"),
+            ),
+            audio=AudioFacts(
+                duration_s=round(self.audio.duration_s, 3),
+                speech_s=round(self.audio.quality.speech_s, 2),
+                snr_db=None if self.audio.quality.snr_db is None else round(self.audio.quality.snr_db, 1),
+                clipped=round(self.audio.quality.clipped, 5),
+            ),
+            utterance=UtteranceScores(
+                accuracy=self._scaled(self.scores.accuracy),
+                fluency=self._scaled(self.scores.fluency),
+                prosody=self._scaled(self.scores.prosodic),
+                completeness=self._scaled(len(said) / len(words)),
+                total=self._scaled(self.scores.total * len(said) / len(words)),
+            ),
+            words=words,
+            mispronunciations=self._mispronunciations(words),
+            fluency=self._fluency(words),
+            prosody=None,
+            feedback=(),
+            warnings=tuple(warnings),
+        )
+
+    def _scaled(self, score: float) -> float:
+        """A score of 0 to 1 on the report's scale, rounded to a tenth of a percent of it."""
+        scale = self.assessor.config.scale
+        return round(float(score) * scale, {1: 3, 10: 2, 100: 1}[scale])
+
+    def _word(self, index: int, word: Word) -> WordReport:
+        positions = np.flatnonzero(self.analysis.features.word_ids == index)
+        omitted = bool(self.diagnosis.omitted[index])
+        phones = tuple(
+            self._phone(int(i), phone, omitted) for i, phone in zip(positions, word.phones, strict=True)
+        )
+        wrong = any(phone.error for phone in phones)
+        return WordReport(
+            word=word.text,
+            start_s=phones[0].start_s,
+            end_s=phones[-1].end_s,
+            accuracy=self._scaled(0.0 if omitted else self.scores.word_accuracy[index]),
+            stress=None if omitted else self._scaled(self.scores.word_stress[index]),
+            total=self._scaled(0.0 if omitted else self.scores.word_total[index]),
+            error="omission" if omitted else "mispronunciation" if wrong else None,
+            syllables=self._syllables(word, positions, omitted),
+            phonemes=phones,
+        )
+
+    def _phone(self, i: int, phone: Phone, omitted: bool) -> PhoneReport:
+        found = self.diagnosis.phones[i]
+        times = self.analysis.times
+        return PhoneReport(
+            phone=phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}",
+            ipa=ipa_name(phone.symbol, phone.stress),
+            start_s=None if omitted else round(float(times.start_s[i]), 3),
+            end_s=None if omitted else round(float(times.end_s[i]), 3),
+            score=self._scaled(0.0 if omitted else self.scores.phone[i]),
+            expected=phone.symbol,
+            actual=None if omitted else found.actual,
+            error="deletion" if omitted else found.error,
+            probability=round(found.probability, 4),
+            nbest=tuple(Heard(phone=symbol, probability=round(p, 4)) for symbol, p in found.nbest),
+        )
+
+    def _syllables(self, word: Word, positions: np.ndarray, omitted: bool) -> tuple[SyllableReport, ...]:
+        syllables = []
+        for number in sorted({phone.syllable_index for phone in word.phones}):
+            inside = [k for k, phone in enumerate(word.phones) if phone.syllable_index == number]
+            stresses = [word.phones[k].stress for k in inside if word.phones[k].stress is not None]
+            syllables.append(
+                SyllableReport(
+                    phones=tuple(word.phones[k].symbol for k in inside),
+                    score=self._scaled(0.0 if omitted else float(self.scores.phone[positions[inside]].mean())),
+                    stress_expected=stresses[0] if stresses else None,
+                    stress_spoken=None,
+                )
+            )
+        return tuple(syllables)
+
+    def _mispronunciations(self, words: Sequence[WordReport]) -> tuple[Mispronunciation, ...]:
+        """All flagged phones of words that were said, most certain first."""
+        flagged = [
+            Mispronunciation(
+                word=word.word,
+                word_index=index,
+                phone_index=position,
+                expected=phone.expected,
+                actual=phone.actual,
+                type=phone.error,
+                probability=phone.probability,
+                suggestion=None,
+            )
+            for index, word in enumerate(words)
+            if word.error != "omission"
+            for position, phone in enumerate(word.phonemes)
+            if phone.error is not None
+        ]
+        return tuple(sorted(flagged, key=lambda item: -item.probability))
+
+    def _fluency(self, words: Sequence[WordReport]) -> FluencyFacts:
+        syllables = sum(len(word.syllables) for word in words if word.error != "omission")
+        facts = fluency(self.analysis.times, syllables, sum(word.error is None for word in words))
+        return FluencyFacts(
+            speech_rate_syl_s=round(facts.speech_rate_syl_s, 2),
+            articulation_rate_syl_s=round(facts.articulation_rate_syl_s, 2),
+            wcpm=round(facts.wcpm, 1),
+            pause_count=facts.pause_count,
+            long_pause_count=facts.long_pause_count,
+            mean_pause_s=None if facts.mean_pause_s is None else round(facts.mean_pause_s, 3),
+            pause_ratio=round(facts.pause_ratio, 3),
+            mean_length_of_run=round(facts.mean_length_of_run, 2),
+        )
+
+    def _warnings(self) -> list[str]:
+        """What about the recording makes the scores less certain."""
+        quality = self.audio.quality
+        warnings = []
+        if quality.clipped > CLIPPED_SHARE:
+            warnings.append(f"audio is clipped ({quality.clipped:.1%} of samples); lower the microphone's level")
+        if quality.rms_db < FAINT_DB:
+            warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
+        if quality.snr_db is not None and quality.snr_db < NOISY_DB:
+            warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
+        guessed = [word.text for word in self.canonical if word.source == "g2p"]
+        if guessed:
+            warnings.append(f"not in the lexicon, pronunciation guessed: {', '.join(guessed)}")
+        return warnings

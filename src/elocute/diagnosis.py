@@ -1,0 +1,139 @@
+"""Step 8/10 - diagnosis: which phones were wrong, what was said instead, how sure we are; which words were left out.
+
+The scorer and the lattice are joined by a logistic regression fitted on out-of-fold predictions: its output is the
+probability that people would call the phone wrong (mean expert score below 0.5 of 2). What was said instead comes
+from the lattice alone. A phone is flagged from a threshold chosen for precision; below it the report stays silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elocute.ctc import forward_log_prob
+from elocute.gop import Alternatives, perceived_posterior
+from elocute.types import Float64, Int64
+
+ErrorType = Literal["substitution", "deletion", "distortion"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """The calibrated detector of wrong phones, stored in the scorer's card.
+
+    Attributes:
+        bias: of the logistic regression.
+        weights: of its inputs (`detector_inputs`).
+        threshold: a phone whose probability reaches it is flagged.
+        omission_nats: a word is left out when leaving it out of the text explains the recording better by this much.
+    """
+
+    bias: float
+    weights: tuple[float, ...]
+    threshold: float
+    omission_nats: float
+
+    def probability(self, inputs: Float64) -> Float64:
+        """Probability that each phone is wrong, shape (L,), from `detector_inputs` (L, len(weights))."""
+        return np.asarray(1.0 / (1.0 + np.exp(-(self.bias + inputs @ np.array(self.weights)))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneDiagnosis:
+    """What happened at one phone.
+
+    Attributes:
+        probability: that people would call it wrong.
+        error: None if not flagged.
+        actual: phone heard, None for nothing; the canonical one where nothing is flagged, and for a distortion.
+        nbest: (phone or None for nothing, probability), most probable first.
+    """
+
+    probability: float
+    error: ErrorType | None
+    actual: str | None
+    nbest: tuple[tuple[str | None, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Diagnosis:
+    """What happened at every phone, and which words were left out, shape (W,)."""
+
+    phones: tuple[PhoneDiagnosis, ...]
+    omitted: NDArray[np.bool_]
+
+
+def detector_inputs(phone_score: Float64, found: Alternatives) -> Float64:
+    """Inputs of the detector: score, its square, log posterior of the canonical phone, their product; shape (L, 4).
+
+    Args:
+        phone_score: shape (L,), 0 to 1.
+        found: alternatives of the utterance.
+    """
+    heard = perceived_posterior(found)[np.arange(len(found.canonical)), found.canonical]
+    log_heard = np.log(np.maximum(heard, np.exp(-12.0)))
+    return np.column_stack([phone_score, phone_score**2, log_heard, phone_score * log_heard])
+
+
+def diagnose(
+    found: Alternatives,
+    phone_score: Float64,
+    word_ids: Int64,
+    symbols: Sequence[str],
+    detector: Detector,
+    nbest: int = 5,
+) -> Diagnosis:
+    """Decide what happened at every phone and to every word.
+
+    Args:
+        found: alternatives of the utterance.
+        phone_score: shape (L,), 0 to 1, from the scorer.
+        word_ids: shape (L,), word of each phone.
+        symbols: phones of the phone set, in order.
+        detector: calibrated probability and operating point.
+        nbest: how many candidates to keep.
+    """
+    wrong = detector.probability(detector_inputs(phone_score, found))
+    posterior = perceived_posterior(found)
+    named: list[str | None] = [*symbols, None]
+    phones = []
+    for row, canonical, probability in zip(posterior, found.canonical, wrong, strict=True):
+        others = row.copy()
+        others[canonical] = 0.0
+        instead = others / max(float(others.sum()), 1e-300) * probability
+        instead[canonical] = 1.0 - probability
+        order = np.argsort(-instead, kind="stable")[:nbest]
+        flagged = probability >= detector.threshold
+        # The lattice hears the canonical phone and the scorer dislikes it: said, but with a heavy accent.
+        distorted = row[canonical] >= others.max()
+        best = int(canonical) if not flagged or distorted else int(others.argmax())
+        error: ErrorType | None = None
+        if flagged:
+            error = "distortion" if distorted else "deletion" if named[best] is None else "substitution"
+        phones.append(
+            PhoneDiagnosis(
+                probability=float(probability),
+                error=error,
+                actual=named[best],
+                nbest=tuple((named[k], float(instead[k])) for k in order),
+            )
+        )
+    return Diagnosis(phones=tuple(phones), omitted=omission_gain(found, word_ids) > detector.omission_nats)
+
+
+def omission_gain(found: Alternatives, word_ids: Int64) -> Float64:
+    """How much better, in nats, the recording is explained without each word of the text, shape (W,).
+
+    A text of a single word cannot be left out: a recording of nothing is refused before.
+    """
+    words = int(word_ids[-1]) + 1
+    if words == 1:
+        return np.array([-np.inf])
+    lattice = found.lattice
+    kept = [word_ids != word for word in range(words)]
+    without = [forward_log_prob(lattice.log_probs, lattice.labels[keep], lattice.blank_id) for keep in kept]
+    return np.array(without) - found.log_prob

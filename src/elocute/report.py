@@ -1,0 +1,239 @@
+"""Step 10/10 - the report: one object for library, command line and server, and its JSON.
+
+Scores are on the report's scale; times are seconds from the start of the recording; what cannot be scored is None,
+with the reason in `warnings`. Numbers are rounded when the report is made, so that the object and its JSON say the
+same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from elocute.errors import ConfigError
+
+SCHEMA_VERSION = "1"
+
+PhoneError = Literal["substitution", "deletion", "insertion", "distortion"]
+WordError = Literal["omission", "insertion", "mispronunciation", "repetition"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What produced the report: names and versions of the backend and the scorer, and of elocute."""
+
+    backend: str
+    scorer: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFacts:
+    """The recording: length, seconds of speech, signal-to-noise ratio (dB), share of clipped samples."""
+
+    duration_s: float
+    speech_s: float
+    snr_db: float | None
+    clipped: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceScores:
+    """Scores of the whole utterance on the report's scale."""
+
+    accuracy: float | None
+    fluency: float | None
+    prosody: float | None
+    completeness: float | None
+    total: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One candidate for what was said at a phone; `phone` is None for nothing."""
+
+    phone: str | None
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneReport:
+    """One canonical phone.
+
+    Attributes:
+        phone: ARPABET, with the lexicon's stress digit on vowels.
+        ipa: its IPA name.
+        start_s: begin; None in a word that was left out.
+        end_s: end.
+        score: accuracy on the report's scale.
+        expected: ARPABET without stress.
+        actual: what was heard, None for nothing.
+        error: kind of error, None for none.
+        probability: calibrated probability that people would call this phone wrong.
+        nbest: what may have been said, most probable first.
+    """
+
+    phone: str
+    ipa: str
+    start_s: float | None
+    end_s: float | None
+    score: float | None
+    expected: str
+    actual: str | None
+    error: PhoneError | None
+    probability: float
+    nbest: tuple[Heard, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyllableReport:
+    """One syllable: its phones, mean score, and stress (0 none, 1 primary, 2 secondary; None where unknown)."""
+
+    phones: tuple[str, ...]
+    score: float | None
+    stress_expected: int | None
+    stress_spoken: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordReport:
+    """One word of the text."""
+
+    word: str
+    start_s: float | None
+    end_s: float | None
+    accuracy: float | None
+    stress: float | None
+    total: float | None
+    error: WordError | None
+    syllables: tuple[SyllableReport, ...]
+    phonemes: tuple[PhoneReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mispronunciation:
+    """One error, most certain first in the report's list; `phone_index` counts inside the word."""
+
+    word: str
+    word_index: int
+    phone_index: int
+    expected: str | None
+    actual: str | None
+    type: PhoneError
+    probability: float
+    suggestion: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluencyFacts:
+    """Rates and pauses; definitions in elocute.prosody.fluency."""
+
+    speech_rate_syl_s: float
+    articulation_rate_syl_s: float
+    wcpm: float
+    pause_count: int
+    long_pause_count: int
+    mean_pause_s: float | None
+    pause_ratio: float
+    mean_length_of_run: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """One piece of advice."""
+
+    word_index: int
+    phone_index: int | None
+    level: str
+    message: str
+    articulation: str | None
+    minimal_pairs: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that elocute says about one recording of one text."""
+
+    schema_version: str
+    text: str
+    language: str
+    scale: int
+    model: ModelFacts
+    audio: AudioFacts
+    utterance: UtteranceScores
+    words: tuple[WordReport, ...]
+    mispronunciations: tuple[Mispronunciation, ...]
+    fluency: FluencyFacts | None
+    prosody: dict[str, float | str | None] | None
+    feedback: tuple[Feedback, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        plain: dict[str, Any] = _listed(asdict(self))
+        return plain
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The report as JSON; the same report always gives the same text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report back.
+
+        Raises:
+            ConfigError: not JSON, another schema version, or a field is missing, unknown or of another kind.
+        """
+        try:
+            plain = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"report is not JSON: {error}") from error
+        version = plain.get("schema_version") if isinstance(plain, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ConfigError(f"report has schema_version {version!r}; expected {SCHEMA_VERSION!r}")
+        report: Report = _decode(cls, plain, "report")
+        return report
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(item) for item in value]
+    return value
+
+
+def _decode(kind: Any, value: Any, place: str) -> Any:
+    """Build a value of the annotated kind from plain JSON; ConfigError names the place."""
+    origin = get_origin(kind)
+    if is_dataclass(kind):
+        if not isinstance(value, dict) or set(value) != {f.name for f in fields(kind)}:
+            raise ConfigError(f"{place}: got {_short(value)}; expected an object with {[f.name for f in fields(kind)]}")
+        hints = get_type_hints(kind)
+        return kind(**{name: _decode(hints[name], item, f"{place}.{name}") for name, item in value.items()})
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{place}: got {_short(value)}; expected a list")
+        return tuple(_decode(get_args(kind)[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
+        return dict(value)
+    if origin is Literal:
+        if value not in get_args(kind):
+            raise ConfigError(f"{place}: got {_short(value)}; expected one of {get_args(kind)}")
+        return value
+    if origin in (Union, types.UnionType):
+        inner = [option for option in get_args(kind) if option is not type(None)]
+        return None if value is None else _decode(inner[0], value, place)
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        raise ConfigError(f"{place}: got {_short(value)}; expected {kind.__name__}")
+    return kind(value)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 80 else text[:77] + "..."

@@ -1,0 +1,92 @@
+"""The embedded scorer: a small ONNX graph from features to scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+
+from elocute.errors import ConfigError
+from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features
+from elocute.types import Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """Scores of one utterance, every one 0 to 1.
+
+    Attributes:
+        phone: shape (L,), accuracy.
+        word_accuracy: shape (W,).
+        word_stress: shape (W,).
+        word_total: shape (W,).
+        accuracy: of the utterance.
+        fluency: of the utterance.
+        prosodic: of the utterance.
+        total: of the utterance.
+    """
+
+    phone: Float64
+    word_accuracy: Float64
+    word_stress: Float64
+    word_total: Float64
+    accuracy: float
+    fluency: float
+    prosodic: float
+    total: float
+
+
+class EmbeddedScorer:
+    """Runs `assets/scorer.onnx`; its facts come from the card beside it.
+
+    Raises:
+        ConfigError: the asset was trained on other features than this version computes.
+    """
+
+    name = "embedded"
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        assets = files("elocute") / "assets"
+        self.card: dict[str, Any] = json.loads((assets / "scorer.json").read_text(encoding="utf-8"))
+        expected = [*PHONE_FEATURES, *UTTERANCE_FEATURES]
+        if self.card["features"] != expected:
+            raise ConfigError("assets/scorer.onnx was trained on other features than this version computes; reinstall")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the graph is too small to share
+        with as_file(assets / "scorer.onnx") as path:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    @property
+    def version(self) -> str:
+        """Version of the weights."""
+        return str(self.card["version"])
+
+    def score(self, features: Features) -> Scores:
+        """Score one utterance."""
+        words = int(features.word_ids[-1]) + 1
+        member = (features.word_ids[:, None] == np.arange(words)).astype(np.float32)
+        phone, word, whole = self._session.run(
+            ["phone_score", "word_score", "utterance_score"],
+            {
+                "phone": features.phone,
+                "utterance": features.utterance,
+                "phone_ids": features.phone_ids.astype(np.int64),
+                "member": member,
+            },
+        )
+        phone, word, whole = (np.clip(part.astype(np.float64) / 2, 0.0, 1.0) for part in (phone, word, whole))
+        return Scores(
+            phone=phone,
+            word_accuracy=word[:, 0],
+            word_stress=word[:, 1],
+            word_total=word[:, 2],
+            accuracy=float(whole[0]),
+            fluency=float(whole[1]),
+            prosodic=float(whole[2]),
+            total=float(whole[3]),
+        )
