@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,19 +37,19 @@ def load_network(run: Path) -> G2PNetwork:
 
 def export(network: G2PNetwork) -> onnx.ModelProto:
     """The network as an ONNX graph: letters (B, N) int64 to log_probs (B, 2 N, 70) float32, B and N free."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "g2p.onnx"
-        torch.onnx.export(
-            network,
-            (encode_words(["cat", "elephant"]),),
-            str(path),
-            input_names=["letters"],
-            output_names=["log_probs"],
-            dynamic_axes={"letters": {0: "B", 1: "N"}, "log_probs": {0: "B", 1: "T"}},
-            opset_version=17,
-            dynamo=False,
-        )
-        return onnx.load(path)
+    batch, length = torch.export.Dim("B", min=2), torch.export.Dim("N", min=3, max=64)
+    program = torch.onnx.export(
+        network,
+        (encode_words(["cat", "elephant"]),),
+        input_names=["letters"],
+        output_names=["log_probs"],
+        dynamic_shapes=({0: batch, 1: length},),
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
+    return program.model_proto
 
 
 def round_weights(model: onnx.ModelProto) -> onnx.ModelProto:

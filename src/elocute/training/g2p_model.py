@@ -31,7 +31,7 @@ class G2PModelConfig:
         dropout: probability of dropping an activation in training.
     """
 
-    dim: int = 96
+    dim: int = 112
     blocks: int = 6
     kernel: int = 5
     dropout: float = 0.0
@@ -54,7 +54,8 @@ class Block(nn.Module):
         padded = pad(self.norm(x) * keep, (0, 0, side, side))
         around = torch.cat([padded[:, i : i + length] for i in range(self.kernel)], dim=2)
         moved: Tensor = self.out(glu(self.conv(around), dim=-1))
-        return x + self.dropout(moved)
+        moved = self.dropout(moved)
+        return x + moved
 
 
 class G2PNetwork(nn.Module):
