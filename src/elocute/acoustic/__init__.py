@@ -1,7 +1,8 @@
 """Step 3/10 - acoustic backends: `Audio` to `Posteriors`.
 
 A backend is any object with the four members of `Backend`; packages offer theirs in the entry-point group
-`elocute.backends` (name = factory with the one keyword `threads`). `check_backend` is the contract, and third parties may run it.
+`elocute.backends` (name = factory with the one keyword `threads`). `check_backend` is the contract, and third parties
+may run it.
 """
 
 from elocute.acoustic.protocol import Backend, backend_names, check_backend, load_backend

@@ -100,20 +100,32 @@ def _check_phone_set(phone_set: PhoneSet) -> None:
             f"phone set: expected labels from 0 to {phone_set.size - 1} other than blank {phone_set.blank_id}, "
             f"got {sorted(used)}"
         )
+    if not 0 <= phone_set.blank_id < phone_set.size:
+        raise ConfigError(f"phone set: blank is column {phone_set.blank_id}; expected 0 to {phone_set.size - 1}")
     if not all(phone_set.tokens):
         raise ConfigError("phone set: a phone has an empty spelling; expected at least one label")
+    alike = [
+        s for s, tokens in zip(phone_set.symbols, phone_set.tokens, strict=True) if phone_set.tokens.count(tokens) > 1
+    ]
+    if alike:
+        raise ConfigError(
+            f"phone set: phones are spelled alike: {', '.join(alike)}; expected labels of its own for each"
+        )
 
 
 def _check_posteriors(backend: Backend, audio: Audio, case: str) -> None:
     result = backend.posteriors(audio)
-    T, V = result.log_probs.shape
-    if V != backend.phone_set.size or T < 1:
+    shape = result.log_probs.shape
+    if len(shape) != 2 or shape[1] != backend.phone_set.size or shape[0] < 1:
         raise ConfigError(
-            f"backend {backend.name}, {case}: log_probs have shape {(T, V)}; expected (T >= 1, {backend.phone_set.size})"
+            f"backend {backend.name}, {case}: log_probs have shape {shape}; expected (T >= 1, {backend.phone_set.size})"
         )
+    T = shape[0]
     total = np.exp(result.log_probs.astype(np.float64)).sum(axis=1)
     if not np.allclose(total, 1.0, atol=1e-3):
-        raise ConfigError(f"backend {backend.name}, {case}: a row sums to {total[np.abs(total - 1).argmax()]:.4f}, not 1")
+        raise ConfigError(
+            f"backend {backend.name}, {case}: a row sums to {total[np.abs(total - 1).argmax()]:.4f}, not 1"
+        )
     expected = audio.duration_s / result.frame_shift_s
     if abs(T - expected) > 2 + 0.02 * expected:
         raise ConfigError(
