@@ -8,6 +8,7 @@ same, byte for byte.
 from __future__ import annotations
 
 import json
+import sys
 import types
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -185,11 +186,11 @@ class Report:
         """Read a report back.
 
         Raises:
-            ConfigError: not JSON, another schema version, or a field is missing, unknown or of another kind.
+            ConfigError: not JSON, another schema version, or a field missing, unknown, of another kind or not finite.
         """
         try:
             plain = json.loads(text)
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # JSONDecodeError, or an integer of too many digits
             raise ConfigError(f"report is not JSON: {error}") from error
         version = plain.get("schema_version") if isinstance(plain, dict) else None
         if version != SCHEMA_VERSION:
@@ -209,29 +210,52 @@ def _listed(value: Any) -> Any:
 
 def _decode(kind: Any, value: Any, place: str) -> Any:
     """Build a value of the annotated kind from plain JSON; ConfigError names the place."""
-    origin = get_origin(kind)
+    origin, args = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
-        if not isinstance(value, dict) or set(value) != {f.name for f in fields(kind)}:
-            raise ConfigError(f"{place}: got {_short(value)}; expected an object with {[f.name for f in fields(kind)]}")
-        hints = get_type_hints(kind)
-        return kind(**{name: _decode(hints[name], item, f"{place}.{name}") for name, item in value.items()})
+        return _decode_object(kind, value, place)
     if origin is tuple:
         if not isinstance(value, list):
             raise ConfigError(f"{place}: got {_short(value)}; expected a list")
-        return tuple(_decode(get_args(kind)[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+        return tuple(_decode(args[0], item, f"{place}[{i}]") for i, item in enumerate(value))
     if origin is dict:
-        return dict(value)
+        if not isinstance(value, dict):
+            raise ConfigError(f"{place}: got {_short(value)}; expected an object")
+        return {key: _decode(args[1], item, f"{place}.{key}") for key, item in value.items()}
     if origin is Literal:
-        if value not in get_args(kind):
-            raise ConfigError(f"{place}: got {_short(value)}; expected one of {get_args(kind)}")
+        if value not in args:
+            raise ConfigError(f"{place}: got {_short(value)}; expected one of {args}")
         return value
     if origin in (Union, types.UnionType):
-        inner = [option for option in get_args(kind) if option is not type(None)]
-        return None if value is None else _decode(inner[0], value, place)
+        if value is None:
+            return None
+        inner = [option for option in args if option is not type(None)]
+        return _decode(str if str in inner and isinstance(value, str) else inner[0], value, place)
+    return _decode_plain(kind, value, place)
+
+
+def _decode_plain(kind: type, value: Any, place: str) -> Any:
+    """Check a string, a whole number or a finite number."""
     allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise ConfigError(f"{place}: got {_short(value)}; expected {kind.__name__}")
+    if kind is float and not abs(value) <= sys.float_info.max:  # NaN compares false
+        raise ConfigError(f"{place}: got {_short(value)}; expected a finite number")
     return kind(value)
+
+
+def _decode_object(kind: Any, value: Any, place: str) -> Any:
+    """Build a dataclass from a JSON object that has its fields and no others."""
+    names = [field.name for field in fields(kind)]
+    if not isinstance(value, dict):
+        raise ConfigError(f"{place}: got {_short(value)}; expected an object with {names}")
+    lacking = [name for name in names if name not in value]
+    if lacking:
+        raise ConfigError(f"{place}: lacks {', '.join(map(repr, lacking))}; expected an object with {names}")
+    unknown = [name for name in value if name not in names]
+    if unknown:
+        raise ConfigError(f"{place}: has unknown {', '.join(map(repr, unknown))}; expected an object with {names}")
+    hints = get_type_hints(kind)
+    return kind(**{name: _decode(hints[name], value[name], f"{place}.{name}") for name in names})
 
 
 def _short(value: Any) -> str:
