@@ -235,10 +235,10 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
 
 def _decode_plain(kind: type, value: Any, place: str) -> Any:
     """Check a string, a whole number or a finite number."""
-    allowed = (int, float) if kind is float else kind
-    if not isinstance(value, allowed) or isinstance(value, bool):
+    if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool):
         raise ConfigError(f"{place}: got {_short(value)}; expected {kind.__name__}")
-    if kind is float and not abs(value) <= sys.float_info.max:  # NaN compares false
+    # NaN compares false with everything; an integer may be too large for a float.
+    if isinstance(value, int | float) and not -sys.float_info.max <= value <= sys.float_info.max:
         raise ConfigError(f"{place}: got {_short(value)}; expected a finite number")
     return kind(value)
 
