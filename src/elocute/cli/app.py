@@ -2,28 +2,90 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from elocute.cli import train
+from elocute.cli import assess, batch, doctor, models, phones, train
+from elocute.cli.options import VERBOSE, Verbose
 from elocute.errors import ElocuteError
+
+_DEBUG_VARIABLE = "ELOCUTE_DEBUG"
+
+
+class _Commands(TyperGroup):
+    """The commands; an error meant for the user becomes one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except ElocuteError as error:
+            if ctx.meta.get(VERBOSE) or os.environ.get(_DEBUG_VARIABLE):
+                sys.stderr.write(traceback.format_exc())
+            # A message may quote file names and lines of files: line breaks in it must not make two lines.
+            sys.stderr.write(f"elocute: {' '.join(str(error).splitlines())}\n")
+            raise typer.Exit(1) from error
+
+
+def _examples(lines: Iterable[str]) -> str:
+    """Lines under a command's help; the backspace keeps them from being joined."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
 
 app = typer.Typer(
     name="elocute",
-    help="Hear a recording of English and its text; say how well every phone, word and sentence was spoken.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("assess", epilog=_examples(assess.EXAMPLES))(assess.assess)
+app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
+app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
+app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
+app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
 app.add_typer(train.app, name="train")
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"elocute {version('elocute')}")
+        raise typer.Exit
+
+
+_FIRST_STEPS = (
+    'elocute assess me.wav "I think so"                  a table',
+    'elocute assess me.wav "I think so" --format json    the whole report',
+    'elocute phones "The weather is nice"                what should be said',
+    "elocute batch manifest.jsonl -o reports.jsonl       many recordings",
+    "elocute doctor                                      does everything work?",
+)
+
+
+@app.callback(epilog=_examples(_FIRST_STEPS))
+def elocute(
+    verbose: Verbose = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hear a recording of English and its text; say how well every phone, word and sentence was spoken.
+
+    Results go to stdout, everything else to stderr; exit code 0 means done, 1 an error, 2 wrong usage. Nothing leaves
+    this machine, and no recording is stored.
+    """
+
+
 def main() -> None:
-    """Run the command line; an error meant for the user becomes one line on stderr and exit code 1."""
-    try:
-        app()
-    except ElocuteError as error:
-        sys.stderr.write(f"elocute: {error}\n")
-        sys.exit(1)
+    """Run the command line."""
+    app(prog_name="elocute")

@@ -1,0 +1,85 @@
+"""`elocute assess`: one recording and its text become one report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elocute.cli.options import (
+    DEFAULT_SCALE,
+    DEFAULTS,
+    BackendName,
+    FormatChoice,
+    LexiconFile,
+    ScaleChoice,
+    Variants,
+    Verbose,
+)
+from elocute.cli.output import Format, show, speaks_unicode, write
+from elocute.config import AssessorConfig
+from elocute.errors import TextError
+
+EXAMPLES = (
+    'elocute assess me.wav "I think so"',
+    'elocute assess me.wav "I think so" --format json -o report.json',
+    "elocute assess me.m4a @sentence.txt --scale 10",
+    'ffmpeg -i talk.mp4 -f wav - | elocute assess - "I think so"',
+)
+"""Shown under the help of the command."""
+
+
+def assess(
+    audio: Annotated[
+        str, typer.Argument(metavar="AUDIO", help="Recording (wav, flac, mp3, ogg, webm, m4a ...); - reads stdin.")
+    ],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What was read aloud, in quotes; @FILE reads it from a file.")
+    ],
+    format: FormatChoice = Format.TEXT,
+    backend: BackendName = DEFAULTS.backend,
+    scale: ScaleChoice = DEFAULT_SCALE,
+    lexicon: LexiconFile = None,
+    variants: Variants = DEFAULTS.variants,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Say how well a recording speaks its text."""
+    from elocute.assessor import Assessor
+    from elocute.phones import UserLexicon
+
+    sentence = _text(text)
+    recording = _piped() if audio == "-" else audio
+    words = None if lexicon is None else UserLexicon.from_file(lexicon)
+    config = AssessorConfig(backend=backend, scale=int(scale), threads=threads, variants=variants)
+    report = Assessor(config).assess(recording, sentence, lexicon=words)
+    if format is Format.JSON:
+        write(report.to_json(indent=2) + "\n", out)
+        return
+    from elocute.cli.table import ASCII, UNICODE, render
+
+    show(render(report, UNICODE if out is not None or speaks_unicode(sys.stdout) else ASCII), out=out)
+
+
+def _piped() -> bytes:
+    """The recording on stdin."""
+    if sys.stdin.isatty():
+        raise typer.BadParameter("'-' reads the recording from stdin, but nothing is piped in; name a file")
+    return sys.stdin.buffer.read()
+
+
+def _text(text: str) -> str:
+    """The text itself, or the contents of the file that it names."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"text file {text[1:]} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise TextError(
+            f"cannot read text file {text[1:]!r}: {error.strerror}; give the text itself, or @ and a file's name"
+        ) from error

@@ -1,0 +1,179 @@
+"""`elocute models`: what is installed, and the facts of every model from its card, without loading any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint, entry_points, version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+from elocute.cli.options import DEFAULTS, FormatChoice, Verbose
+from elocute.cli.output import Format, show, write
+from elocute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Role = Literal["backend", "scorer", "g2p"]
+
+_EMBEDDED_BACKEND = "elocute.acoustic.embedded:load"
+_LONG_LIST = 12
+_HEADLINE = ("task", "licence", "data", "split", "selection", "folds", "seeds", "command", "metrics")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One installed model.
+
+    Attributes:
+        role: backend (hears phones), scorer (turns what was heard into scores) or g2p (pronounces unlisted words).
+        name: as users type it.
+        version: of its weights, or of the package that brings it.
+        file: name of its asset; None where another package keeps it.
+        bytes: size of that file.
+        card: everything its makers say about it; empty where another package keeps it.
+    """
+
+    role: Role
+    name: str
+    version: str
+    file: str | None
+    bytes: int | None
+    card: dict[str, Any]
+
+
+EXAMPLES = (
+    "elocute models",
+    "elocute models --format json",
+)
+"""Shown under the help of the command."""
+
+
+def models(
+    format: FormatChoice = Format.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """List the installed models and their cards.
+
+    Version, size, licence, data, and quality as it was measured.
+    """
+    found = installed_models()
+    if format is Format.JSON:
+        plain = {"version": version("elocute"), "models": [asdict(model) for model in found]}
+        write(json.dumps(plain, ensure_ascii=False, indent=2) + "\n")
+    else:
+        _show(found)
+
+
+def installed_models() -> list[Model]:
+    """Every model that this installation can use.
+
+    Raises:
+        ConfigError: an asset or its card is missing or damaged.
+    """
+    backends = sorted(entry_points(group="elocute.backends"), key=lambda point: point.name)
+    return [*map(_backend, backends), _asset("scorer", "embedded", "scorer"), _asset("g2p", "model", "g2p")]
+
+
+def model_versions(backend: str) -> dict[str, str]:
+    """Versions of the models that shape the reports of a backend, by role; for telling runs apart.
+
+    Raises:
+        ConfigError: no such backend, or an asset is missing.
+    """
+    found = installed_models()
+    named = [model for model in found if model.role == "backend" and model.name == backend]
+    if not named:
+        names = ", ".join(model.name for model in found if model.role == "backend")
+        raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
+    used = [*named, *(model for model in found if model.role != "backend")]
+    return {model.role: f"{model.name} {model.version}" for model in used}
+
+
+def _backend(point: EntryPoint) -> Model:
+    """The facts of a backend; those of other packages are known by their package only."""
+    if point.value == _EMBEDDED_BACKEND:
+        return _asset("backend", point.name, "acoustic")
+    package = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return Model(role="backend", name=point.name, version=package or point.value, file=None, bytes=None, card={})
+
+
+def _asset(role: Role, name: str, stem: str) -> Model:
+    """The facts of a model that ships in this package."""
+    assets = files("elocute") / "assets"
+    weights, sheet = assets / f"{stem}.onnx", assets / f"{stem}.json"
+    for asset in (weights, sheet):
+        if not asset.is_file():
+            raise ConfigError(f"elocute's asset {asset.name} is missing; reinstall elocute")
+    try:
+        card: dict[str, Any] = json.loads(sheet.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"elocute's asset {sheet.name} is not JSON ({error}); reinstall elocute") from error
+    identity = card.get("version") or str(card.get("sha256", ""))[:12]
+    return Model(
+        role=role,
+        name=name,
+        version=str(identity or version("elocute")),
+        file=weights.name,
+        bytes=len(weights.read_bytes()),
+        card=card,
+    )
+
+
+def _show(found: list[Model]) -> None:
+    """Print an overview, then every card."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    for title in ("Model", "Name", "Version", "Size", "Licence"):
+        table.add_column(title)
+    for model in found:
+        default = " (default)" if model.role == "backend" and model.name == DEFAULTS.backend else ""
+        size = "" if model.bytes is None else f"{model.bytes / 1e6:.1f} MB"
+        licence = str(model.card.get("licence", model.card.get("license", "see its package")))
+        table.add_row(*map(Text, (model.role, model.name + default, model.version, size, licence)))
+    parts: list[Table | Text | str] = [table]
+    for model in found:
+        if model.card:
+            parts += ["", Text(f"{model.role} {model.name} {model.version}", style="bold"), _card(model.card)]
+    show(*parts)
+
+
+def _card(card: dict[str, Any]) -> Table:
+    """A card as lines of name and value, what matters most first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", overflow="fold", max_width=28)
+    grid.add_column(ratio=1, overflow="fold")
+    order = [key for key in _HEADLINE if key in card] + [key for key in card if key not in _HEADLINE]
+    for key in order:
+        for name, value in _lines(key, card[key]):
+            grid.add_row(Text(name), Text(value))
+    return grid
+
+
+def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A value of a card as named lines; long lists are counted, JSON has them in full."""
+    if isinstance(value, dict):
+        simple = all(not isinstance(item, dict | list) for item in value.values())
+        if simple and value:
+            yield name, ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+            return
+        for key, item in value.items():
+            yield from _lines(f"{name}.{key}", item)
+    elif isinstance(value, list) and (len(value) > _LONG_LIST or any(isinstance(item, dict | list) for item in value)):
+        yield name, f"{len(value)} entries"
+    elif isinstance(value, list):
+        yield name, ", ".join(map(_short, value))
+    else:
+        yield name, _short(value)
+
+
+def _short(value: Any) -> str:
+    """A plain value; floats with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)

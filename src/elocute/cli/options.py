@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elocute.cli.output import Format, Scale
+from elocute.config import AssessorConfig
+
+DEFAULTS = AssessorConfig()
+DEFAULT_SCALE = Scale(str(DEFAULTS.scale))
+VERBOSE = "elocute.verbose"
+"""Key in the context's meta data that says whether errors come with a traceback."""
+
+
+def _remember(ctx: typer.Context, verbose: bool) -> bool:
+    """Tell the group, which handles the errors."""
+    if verbose:
+        ctx.meta[VERBOSE] = True
+    return verbose
+
+
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", callback=_remember, help="With an error, show where in the code it arose.")
+]
+BackendName = Annotated[str, typer.Option("--backend", metavar="NAME", help="Acoustic model; see `elocute models`.")]
+ScaleChoice = Annotated[Scale, typer.Option(help="Highest score.")]
+LexiconFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        metavar="FILE",
+        help="Your pronunciations: lines of 'word ARPABET' or 'word /IPA/'.",
+    ),
+]
+FormatChoice = Annotated[Format, typer.Option(help="A table for people, or JSON for programs.")]
+Variants = Annotated[
+    bool,
+    typer.Option("--variants/--no-variants", help="Accept other good pronunciations than the dictionary's first."),
+]
