@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from elocute.ctc import forward_log_prob
 from elocute.gop import Alternatives, perceived_posterior
+from elocute.scorer.features import LOG_FLOOR
 from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
@@ -67,15 +68,14 @@ class Diagnosis:
     omitted: NDArray[np.bool_]
 
 
-def detector_inputs(phone_score: Float64, found: Alternatives) -> Float64:
+def detector_inputs(phone_score: Float64, log_heard: Float64) -> Float64:
     """Inputs of the detector: score, its square, log posterior of the canonical phone, their product; shape (L, 4).
 
     Args:
         phone_score: shape (L,), 0 to 1.
-        found: alternatives of the utterance.
+        log_heard: shape (L,), log posterior that the canonical phone was said, nats.
     """
-    heard = perceived_posterior(found)[np.arange(len(found.canonical)), found.canonical]
-    log_heard = np.log(np.maximum(heard, np.exp(-12.0)))
+    log_heard = np.maximum(log_heard, LOG_FLOOR)
     return np.column_stack([phone_score, phone_score**2, log_heard, phone_score * log_heard])
 
 
@@ -97,8 +97,10 @@ def diagnose(
         detector: calibrated probability and operating point.
         nbest: how many candidates to keep.
     """
-    wrong = detector.probability(detector_inputs(phone_score, found))
     posterior = perceived_posterior(found)
+    canonical_posterior = posterior[np.arange(len(posterior)), found.canonical]
+    log_heard = np.log(np.maximum(canonical_posterior, np.exp(LOG_FLOOR)))
+    wrong = detector.probability(detector_inputs(phone_score, log_heard))
     named: list[str | None] = [*symbols, None]
     phones = []
     for row, canonical, probability in zip(posterior, found.canonical, wrong, strict=True):

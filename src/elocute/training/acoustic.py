@@ -5,6 +5,7 @@ One process trains one model on all speakers but those of one fold (or on all). 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -171,6 +172,7 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     torch.manual_seed(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     training, held, held_frames, held_lengths = build_sets(config, device)
+    data = hashlib.sha256(repr([(r.id, r.labels) for r in training.recordings]).encode()).hexdigest()
     model = AcousticModel(config.model).to(device)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay),
@@ -210,7 +212,7 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
     torch.save(saved, state.with_suffix(".new"))
     state.with_suffix(".new").rename(state)
-    finish(config, model, held, held_frames, held_lengths, step, spent, curve)
+    finish(config, model, held, held_frames, held_lengths, {"steps": step, "spent_s": spent, "data_sha256": data, "curve": curve})
     return config.out
 
 
@@ -293,21 +295,17 @@ def finish(
     held: Sequence[Recording],
     frames: Tensor,
     lengths: Tensor,
-    step: int,
-    spent: float,
-    curve: list[dict[str, float]],
+    facts: dict[str, Any],
 ) -> None:
-    """Write half-precision weights, the held-out posteriors and the record of the run."""
+    """Write half-precision weights, the held-out posteriors and the record of the run with these facts."""
     weights = {name: value.half().cpu() for name, value in model.state_dict().items()}
     torch.save(weights, config.out / "weights.pt")
     record: dict[str, Any] = {
         "config": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()},
-        "steps": step,
-        "spent_s": spent,
         "torch": torch.__version__,
         "phones": list(PHONES),
         "wildcard": WILDCARD,
-        "curve": curve,
+        **facts,
     }
     if held:
         record["per_heldout"] = error_rate(model, held, frames, lengths, held)
@@ -317,6 +315,5 @@ def finish(
             for recording, end, length in zip(held, ends, lengths.cpu().numpy(), strict=True)
         }
         np.savez_compressed(config.out / "heldout.npz", **rows)
-        log.info("fold %s: %d steps, PER %.4f on %d held-out recordings", config.fold, step,
-                 record["per_heldout"], len(held))  # fmt: skip
+        log.info("fold %s: %s", config.fold, f"PER {record['per_heldout']:.4f} on {len(held)} held-out recordings")
     (config.out / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")

@@ -73,7 +73,8 @@ class LogMel(nn.Module):
         angle = 2 * np.pi * np.outer(np.arange(N_FFT // 2 + 1), time) / N_FFT
         basis = np.concatenate([np.cos(angle) * window, -np.sin(angle) * window])
         self.register_buffer("basis", torch.from_numpy(basis.astype(np.float32))[:, None, :], persistent=False)
-        self.register_buffer("filters", torch.from_numpy(mel_filterbank(mels)), persistent=False)
+        # A convolution, so that int8 quantisation, which takes matrix products, leaves the huge range of power alone.
+        self.register_buffer("filters", torch.from_numpy(mel_filterbank(mels).T.copy())[..., None], persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Log-mel power of level-normalised audio."""
@@ -82,8 +83,8 @@ class LogMel(nn.Module):
         padded = F.pad(samples / level, (margin, WINDOW - HOP - margin))
         spectrum = F.conv1d(padded[:, None, :], self.basis, stride=HOP)
         real, imaginary = spectrum.chunk(2, dim=1)
-        power = (real.square() + imaginary.square()).transpose(1, 2) @ self.filters
-        return torch.log(power + POWER_FLOOR)
+        power = F.conv1d(real.square() + imaginary.square(), self.filters)
+        return torch.log(power + POWER_FLOOR).transpose(1, 2)
 
 
 def normalise(log: Tensor, valid: Tensor | None = None) -> Tensor:

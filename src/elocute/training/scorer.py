@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 class ScorerTraining:
     """Settings of one member's training; the loss is the sum of three mean squared errors."""
 
-    epochs: int = 30
+    epochs: int = 6
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    feature_noise: float = 0.1
+    feature_noise: float = 0.3
     word_weight: float = 0.5
     utterance_weight: float = 1.0
 
