@@ -52,7 +52,9 @@ def fluency(times: Timing, syllables: int, correct_words: int) -> Fluency:
         correct_words: words said and not marked as wrong.
     """
     span = float(times.end_s[-1] - times.start_s[0])
-    lengths = np.array([pause.duration_s for pause in times.pauses if pause.duration_s >= COUNTED_PAUSE_S])
+    # Rounded, because times are binary fractions: 20 frames of 0.02 s are 0.4 s wherever they lie.
+    rounded = [round(pause.duration_s, 6) for pause in times.pauses]
+    lengths = np.array([length for length in rounded if length >= COUNTED_PAUSE_S])
     paused = float(lengths.sum())
     return Fluency(
         speech_rate_syl_s=syllables / span,

@@ -108,9 +108,7 @@ def timing(spans: Int64, energy_db: Float64, frame_shift_s: float) -> Timing:
         begin, end = longest_run(quiet[left:right])
         if (end - begin) * frame_shift_s >= MIN_PAUSE_S:
             ends[i], starts[i + 1] = left + begin, left + end
-            pauses.append(
-                Pause(start_s=ends[i] * frame_shift_s, end_s=starts[i + 1] * frame_shift_s, after_phone=i)
-            )
+            pauses.append(Pause(start_s=ends[i] * frame_shift_s, end_s=starts[i + 1] * frame_shift_s, after_phone=i))
         else:
             ends[i] = starts[i + 1] = (left + right) / 2
     return Timing(
