@@ -8,7 +8,8 @@ split, `resource/scores.json` holds the scores. Audio may be WAV or any format t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,27 +107,37 @@ def read_speechocean762(folder: Path, split: Split = "train", scores: Path | Non
     """
     folder = Path(folder)
     scores = scores or folder / "resource" / "scores.json"
-    for needed in (folder / split / "wav.scp", scores):
+    lists = [folder / split / name for name in ("wav.scp", "utt2spk", "spk2gender", "spk2age")]
+    for needed in (*lists, scores):
         if not needed.is_file():
             raise ConfigError(f"{needed} not found; expected the official layout of speechocean762 under {folder}")
-    wav, speaker_of, gender, age = (
-        _kaldi_table(folder / split / name) for name in ("wav.scp", "utt2spk", "spk2gender", "spk2age")
-    )
-    scored: dict[str, Any] = json.loads(scores.read_text(encoding="utf-8"))
+    wav, speaker_of, gender, age = map(_kaldi_table, lists)
+    _check_covers(lists[1], speaker_of, lists[0], wav)
+    for listing, table in zip(lists[2:], (gender, age), strict=True):
+        _check_covers(listing, table, lists[1], [speaker_of[utterance] for utterance in wav])
+    scored = _score_table(scores)
     missing = [utterance for utterance in wav if utterance not in scored]
     if missing:
         raise ConfigError(f"{scores} lacks {len(missing)} of {len(wav)} utterances of {split}, first {missing[0]}")
-    return [
-        _utterance(
-            utterance,
-            scored[utterance],
-            speaker=speaker_of[utterance],
-            gender=gender[speaker_of[utterance]],
-            age=int(age[speaker_of[utterance]]),
-            audio=folder / path,
-        )
-        for utterance, path in wav.items()
-    ]
+    utterances = []
+    for utterance, path in wav.items():
+        speaker = speaker_of[utterance]
+        if not age[speaker].isdecimal():
+            raise ConfigError(f"{lists[3]}: age of speaker {speaker} is {age[speaker]!r}; expected whole years")
+        try:
+            utterances.append(
+                _utterance(
+                    utterance,
+                    scored[utterance],
+                    speaker=speaker,
+                    gender=gender[speaker],
+                    age=int(age[speaker]),
+                    audio=folder / path,
+                )
+            )
+        except KeyError as error:
+            raise ConfigError(f"{scores}: utterance {utterance} lacks {error}; expected the official fields") from error
+    return utterances
 
 
 def speaker_folds(utterances: Sequence[ScoredUtterance], folds: int, seed: int) -> dict[str, int]:
@@ -144,10 +155,33 @@ def speaker_folds(utterances: Sequence[ScoredUtterance], folds: int, seed: int) 
         is_child[utterance.speaker] = utterance.is_child
     if not 2 <= folds <= len(totals):
         raise ConfigError(f"folds is {folds}; expected 2 to {len(totals)}, the number of speakers")
-    ranked = sorted(totals, key=lambda speaker: (is_child[speaker], float(np.mean(totals[speaker])), speaker))
+    ranked = sorted(totals, key=lambda speaker: (is_child[speaker], _mean(totals[speaker]), speaker))
     rng = np.random.default_rng(seed)
     dealt = np.concatenate([rng.permutation(folds) for _ in range(0, len(ranked), folds)])
     return {speaker: int(fold) for speaker, fold in zip(ranked, dealt[: len(ranked)], strict=True)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean that does not depend on the order of its values, as a sum of rounded terms would."""
+    return math.fsum(values) / len(values)
+
+
+def _check_covers(path: Path, table: Mapping[str, str], source: Path, keys: Iterable[str]) -> None:
+    """ConfigError if a key of the other list is missing in this one."""
+    for key in keys:
+        if key not in table:
+            raise ConfigError(f"{path} lacks {key!r}, which {source.name} has; expected a line for each")
+
+
+def _score_table(path: Path) -> dict[str, Any]:
+    """The scores of all utterances by id."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path} is no JSON object: {error}; expected utterances by id") from error
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path} is no JSON object but a {type(table).__name__}; expected utterances by id")
+    return table
 
 
 def _kaldi_table(path: Path) -> dict[str, str]:

@@ -21,19 +21,27 @@ def read_transcribed(folder: Path) -> list[TranscribedUtterance]:
     """Read a folder of transcribed speech in the order of its list.
 
     Raises:
-        ConfigError: the list is missing or malformed, or a recording of it is missing.
+        ConfigError: the list is missing or malformed, or a recording of it is missing or there twice.
     """
     folder = Path(folder)
     listing = folder / "transcripts.tsv"
     if not listing.is_file():
         raise ConfigError(f"{listing} not found; expected lines of id, tab, sentence")
-    recordings = {path.stem: path for path in sorted((folder / "audio").iterdir())}
-    utterances = []
+    if not (folder / "audio").is_dir():
+        raise ConfigError(f"{folder / 'audio'} not found; expected a folder of recordings beside the list")
+    recordings: dict[str, Path] = {}
+    for path in sorted((folder / "audio").iterdir()):
+        if path.stem in recordings:
+            raise ConfigError(f"{recordings[path.stem]} and {path} have the same id; keep one of them")
+        recordings[path.stem] = path
+    utterances: dict[str, TranscribedUtterance] = {}
     for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
         key, tab, text = line.partition("\t")
         if not tab:
             raise ConfigError(f"{listing}:{number}: got {line!r}; expected id, tab, sentence")
         if key not in recordings:
             raise ConfigError(f"{listing}:{number}: no recording {key}.* in {folder / 'audio'}")
-        utterances.append(TranscribedUtterance(id=key, audio=recordings[key], text=text.strip()))
-    return utterances
+        if key in utterances:
+            raise ConfigError(f"{listing}:{number}: {key} is listed twice; keep one of the lines")
+        utterances[key] = TranscribedUtterance(id=key, audio=recordings[key], text=text.strip())
+    return list(utterances.values())
