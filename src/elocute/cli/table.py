@@ -95,7 +95,9 @@ class _Page:
             ("Completeness", scores.completeness),
         ):
             style = "bold" if name == "Total" else ""
-            number = f"{self._number(score)} of {self.report.scale}" if name == "Total" else self._number(score)
+            number = self._number(score)
+            if name == "Total":
+                number = "not scored" if score is None else f"{number} of {self.report.scale}"
             grid.add_row(Text(name, style=style), self._bar(score, 20), Text(number, style=style))
         return grid
 
@@ -167,7 +169,9 @@ class _Page:
             key=lambda item: item[0],
             default=None,
         )
-        if weakest is None or weakest[0] >= GOOD * self.report.scale:
+        if weakest is None:
+            return Text("unknown; no sound could be scored")
+        if weakest[0] >= GOOD * self.report.scale:
             return Text("nothing; every sound is clear")
         score, phone, word = weakest
         return Text(
