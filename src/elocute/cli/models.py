@@ -20,7 +20,21 @@ Role = Literal["backend", "scorer", "g2p"]
 
 _EMBEDDED_BACKEND = "elocute.acoustic.embedded:load"
 _LONG_LIST = 12
-_HEADLINE = ("task", "licence", "data", "split", "selection", "folds", "seeds", "command", "metrics")
+_HEADLINE = "task kind data split selection folds seeds command metrics evaluation limits".split()
+    "task",
+    "kind",
+    "data",
+    "split",
+    "selection",
+    "folds",
+    "seeds",
+    "command",
+    "metrics",
+    "evaluation",
+    "limits",
+)
+"""What a card shows first."""
+_IN_OVERVIEW = {"name", "version", "bytes", "licence"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +164,7 @@ def _card(card: dict[str, Any]) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", overflow="fold", max_width=28)
     grid.add_column(ratio=1, overflow="fold")
-    order = [key for key in _HEADLINE if key in card] + [key for key in card if key not in _HEADLINE]
+    order = [key for key in _HEADLINE if key in card] + [key for key in card if key not in {*_HEADLINE, *_IN_OVERVIEW}]
     for key in order:
         for name, value in _lines(key, card[key]):
             grid.add_row(Text(name), Text(value))
@@ -158,19 +172,19 @@ def _card(card: dict[str, Any]) -> Table:
 
 
 def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """A value of a card as named lines; long lists are counted, JSON has them in full."""
+    """A value of a card as named lines; long lists are counted, `--format json` has them in full."""
     if isinstance(value, dict):
-        simple = all(not isinstance(item, dict | list) for item in value.values())
-        if simple and value:
-            yield name, ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-            return
+        plain = {key: item for key, item in value.items() if not isinstance(item, dict | list) and item != ""}
+        if plain:
+            yield name, ", ".join(f"{key} {_short(item)}" for key, item in plain.items())
         for key, item in value.items():
-            yield from _lines(f"{name}.{key}", item)
+            if isinstance(item, dict | list):
+                yield from _lines(f"{name}.{key}", item)
     elif isinstance(value, list) and (len(value) > _LONG_LIST or any(isinstance(item, dict | list) for item in value)):
         yield name, f"{len(value)} entries"
     elif isinstance(value, list):
-        yield name, ", ".join(map(_short, value))
-    else:
+        yield name, "; ".join(map(_short, value))
+    elif value != "":
         yield name, _short(value)
 
 
