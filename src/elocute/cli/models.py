@@ -21,18 +21,6 @@ Role = Literal["backend", "scorer", "g2p"]
 _EMBEDDED_BACKEND = "elocute.acoustic.embedded:load"
 _LONG_LIST = 12
 _HEADLINE = "task kind data split selection folds seeds command metrics evaluation limits".split()
-    "task",
-    "kind",
-    "data",
-    "split",
-    "selection",
-    "folds",
-    "seeds",
-    "command",
-    "metrics",
-    "evaluation",
-    "limits",
-)
 """What a card shows first."""
 _IN_OVERVIEW = {"name", "version", "bytes", "licence"}
 
