@@ -40,7 +40,8 @@ class Detector:
 
     def probability(self, inputs: Float64) -> Float64:
         """Probability that each phone is wrong, shape (L,), from `detector_inputs` (L, len(weights))."""
-        return np.asarray(1.0 / (1.0 + np.exp(-(self.bias + inputs @ np.array(self.weights)))))
+        odds = self.bias + inputs @ np.array(self.weights)
+        return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))  # 1 / (1 + exp(-odds)), which would overflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,172 @@
+"""Diagnosis: what is planted in the posteriors is named, and nothing else is."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, omission_gain
+from elocute.gop import Alternatives, alternatives, gop_sf
+from elocute.phones import PHONES
+from elocute.types import PhoneSet, Posteriors
+from planted import heard
+
+TEXT = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]  # "the black hat"
+CAT = [*TEXT[:6], "K", *TEXT[7:]]
+WORDS = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2])
+PHONE_SET: PhoneSet = heard([]).phone_set
+DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats=3.0)
+"""Flags a phone that the scorer dislikes, and one that the lattice does not hear."""
+
+
+def edits_of(posteriors: Posteriors, symbols: list[str]) -> Alternatives:
+    return alternatives(posteriors.log_probs, [PHONE_SET.id_of(symbol) for symbol in symbols], PHONE_SET)
+
+
+def diagnosed(said: list[str], score: np.ndarray | None = None, nbest: int = 5, seconds: float = 2.0) -> Diagnosis:
+    score = np.ones(len(TEXT)) if score is None else score
+    return diagnose(edits_of(heard(said, seconds), TEXT), score, WORDS, PHONES, DETECTOR, nbest)
+
+
+def errors(found: Diagnosis) -> dict[int, tuple[str | None, str | None]]:
+    return {i: (phone.error, phone.actual) for i, phone in enumerate(found.phones) if phone.error is not None}
+
+
+def test_what_is_said_right_is_not_flagged():
+    found = diagnosed(TEXT)
+    assert errors(found) == {}
+    assert [phone.actual for phone in found.phones] == TEXT
+    assert [phone.nbest[0][0] for phone in found.phones] == TEXT
+    assert not found.omitted.any()
+
+
+@pytest.mark.parametrize("place", range(len(TEXT)))
+def test_a_planted_substitution_is_named(place: int):
+    found = diagnosed([*TEXT[:place], "SH", *TEXT[place + 1 :]])
+    assert errors(found) == {place: ("substitution", "SH")}
+    assert found.phones[place].nbest[0][0] == "SH"
+    assert found.phones[place].probability == max(phone.probability for phone in found.phones)
+    assert not found.omitted.any()
+
+
+@pytest.mark.parametrize("place", range(len(TEXT)))
+def test_a_planted_deletion_is_named(place: int):
+    found = diagnosed(TEXT[:place] + TEXT[place + 1 :])
+    assert errors(found) == {place: ("deletion", None)}
+    others = [name for name, _ in found.phones[place].nbest if name != TEXT[place]]
+    assert others[0] is None
+
+
+@pytest.mark.parametrize("place", range(len(CAT)))
+def test_beside_equal_neighbours_the_error_is_still_the_surest(place: int):
+    """ "SH K" may also be "K" heard late: the neighbour can be doubted, but less."""
+    edits = edits_of(heard([*CAT[:place], "SH", *CAT[place + 1 :]]), CAT)
+    found = diagnose(edits, np.ones(len(CAT)), WORDS, PHONES, DETECTOR)
+    assert errors(found)[place] == ("substitution", "SH")
+    assert found.phones[place].probability == max(phone.probability for phone in found.phones)
+
+
+def test_one_of_two_equal_neighbours_left_out_is_a_deletion_of_either():
+    edits = edits_of(heard(CAT[:5] + CAT[6:]), CAT)
+    found = diagnose(edits, np.ones(len(CAT)), WORDS, PHONES, DETECTOR)
+    assert set(errors(found).values()) == {("deletion", None)}
+    assert set(errors(found)) <= {5, 6}
+
+
+def test_a_phone_that_is_heard_but_disliked_is_a_distortion():
+    score = np.ones(len(TEXT))
+    score[4] = 0.1
+    found = diagnosed(TEXT, score)
+    assert errors(found) == {4: ("distortion", "AE")}
+    assert found.phones[4].probability > 0.9
+
+
+@pytest.mark.parametrize("word", [0, 1, 2])
+def test_a_word_that_is_left_out_is_an_omission(word: int):
+    said = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
+    found = diagnosed(said)
+    assert found.omitted.tolist() == [number == word for number in range(3)]
+    gain = omission_gain(edits_of(heard(said), TEXT), WORDS)
+    assert gain.argmax() == word
+
+
+def test_omission_gain_is_the_ratio_of_two_likelihoods():
+    said = heard(TEXT[:2] + TEXT[6:])
+    gain = omission_gain(edits_of(said, TEXT), WORDS)
+    whole = edits_of(said, TEXT).log_prob
+    for word in range(3):
+        rest = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
+        assert gain[word] == pytest.approx(edits_of(said, rest).log_prob - whole, rel=1e-9)
+
+
+def test_a_text_of_one_word_is_never_left_out():
+    found = edits_of(heard(["SH"], 1.0), ["K", "AE", "T"])
+    ids = np.zeros(3, dtype=np.int64)
+    assert omission_gain(found, ids).tolist() == [-math.inf]
+    assert diagnose(found, np.zeros(3), ids, PHONES, DETECTOR).omitted.tolist() == [False]
+
+
+def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
+    """Without "a", "K K" needs a frame more than there are: no reason to call the word left out."""
+    log_probs = heard(["K", "AH", "K"], 3 * 0.02).log_probs[:3]
+    found = alternatives(log_probs, [PHONE_SET.id_of(symbol) for symbol in ("K", "AH", "K")], PHONE_SET)
+    gain = omission_gain(found, np.array([0, 1, 2]))
+    assert np.isfinite(gain).all()  # three frames spell K K with a blank between
+    two = alternatives(log_probs[:2], [PHONE_SET.id_of(symbol) for symbol in ("K", "AH")], PHONE_SET)
+    assert np.isfinite(omission_gain(two, np.array([0, 1]))).all()
+
+
+def test_inputs_of_the_detector():
+    found = edits_of(heard([*TEXT[:4], "IY", *TEXT[5:]]), TEXT)
+    score = np.linspace(0, 1, len(TEXT))
+    inputs = detector_inputs(score, gop_sf(found, "SD"))
+    assert inputs.shape == (len(TEXT), 4)
+    np.testing.assert_allclose(inputs[:, 0], score)
+    np.testing.assert_allclose(inputs[:, 1], score**2)
+    np.testing.assert_allclose(inputs[:, 2], np.maximum(gop_sf(found, "SD"), -12.0), atol=1e-9)
+    np.testing.assert_allclose(inputs[:, 3], score * inputs[:, 2])
+    assert inputs[:, 2].argmin() == 4
+
+
+def test_the_probability_is_the_logistic_function():
+    inputs = np.array([[0.5, 0.25, -1.0, -0.5], [1.0, 1.0, 0.0, 0.0]])
+    z = 5.0 - 8.0 * inputs[:, 0] - inputs[:, 2]
+    np.testing.assert_allclose(DETECTOR.probability(inputs), [1 / (1 + math.exp(-x)) for x in z])
+
+
+@pytest.mark.parametrize("bias", [-2000.0, 2000.0])
+def test_a_detector_that_is_certain_says_so_without_overflow(bias: float):
+    certain = Detector(bias=bias, weights=(0.0, 0.0, 0.0, 0.0), threshold=0.5, omission_nats=3.0)
+    assert certain.probability(np.zeros((1, 4))).tolist() == [float(bias > 0)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    said=st.lists(st.sampled_from(PHONES), min_size=1, max_size=9),
+    score=st.lists(st.floats(0, 1), min_size=len(TEXT), max_size=len(TEXT)),
+    certainty=st.sampled_from([0.03, 0.3, 0.9, 0.9999]),
+    nbest=st.integers(1, 45),
+)
+def test_whatever_is_said(said: list[str], score: list[float], certainty: float, nbest: int):
+    found = diagnose(edits_of(heard(said, 1.0, certainty), TEXT), np.array(score), WORDS, PHONES, DETECTOR, nbest)
+    assert found.omitted.shape == (3,)
+    for symbol, phone in zip(TEXT, found.phones, strict=True):
+        assert 0 <= phone.probability <= 1
+        names, shares = zip(*phone.nbest, strict=True)
+        assert len(names) == len(set(names)) == min(nbest, 40)
+        assert all(0 <= share <= 1 for share in shares)
+        assert sum(shares) <= 1 + 1e-9
+        assert list(shares) == sorted(shares, reverse=True)
+        if nbest >= 40:
+            assert dict(phone.nbest)[symbol] == pytest.approx(1 - phone.probability)
+            assert sum(shares) == pytest.approx(1, abs=1e-6)
+        assert (phone.error is None) == (phone.probability < DETECTOR.threshold)
+        if phone.error in (None, "distortion"):
+            assert phone.actual == symbol
+        elif phone.error == "deletion":
+            assert phone.actual is None
+        else:
+            assert phone.error == "substitution"
+            assert phone.actual not in (None, symbol)
