@@ -74,7 +74,7 @@ def test_assess_reads_audio_from_stdin_and_text_from_a_file(fake: type[FakeAsses
 
 def test_assess_prints_a_plain_table_where_there_is_no_terminal(fake: type[FakeAssessor]) -> None:
     done = runner.invoke(app, ["assess", "a.wav", "I think"])
-    assert "TH sounded like S (93 % sure)" in done.stdout
+    assert "TH sounded like S (93% sure)" in done.stdout
     assert "\x1b" not in done.stdout
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
 

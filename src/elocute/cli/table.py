@@ -204,7 +204,7 @@ class _Page:
 
 
 def word_note(word: WordReport) -> str:
-    """What was heard at a word, in plain English; empty where nothing is wrong."""
+    """What was heard at a word, in plain English, a line for each thing; empty where nothing is wrong."""
     if word.error == "omission":
         return "left out"
     notes = {"insertion": ["not in the text"], "repetition": ["said again"]}.get(word.error or "", [])
@@ -214,12 +214,12 @@ def word_note(word: WordReport) -> str:
     notes += [phone_note(phone) for phone in flagged[:_MOST_NOTES]]
     if len(flagged) > _MOST_NOTES:
         notes.append(f"and {len(flagged) - _MOST_NOTES} more")
-    return "; ".join(notes)
+    return "\n".join(notes)
 
 
 def phone_note(phone: PhoneReport) -> str:
     """What happened at a flagged phone, in plain English."""
-    sure = f"({min(99, round(100 * phone.probability))} % sure)"
+    sure = f"({min(99, round(100 * phone.probability))}% sure)"
     if phone.error == "deletion":
         return f"{phone.expected} left out {sure}"
     if phone.error == "insertion":
