@@ -102,13 +102,16 @@ def read_pcm(path: Path) -> np.ndarray:
     if rate != SAMPLE_RATE_HZ:
         from elocute.audio import load_audio
 
-        return (load_audio(path).samples * 32767).astype(np.int16)
-    return samples.mean(axis=1).astype(np.int16)
+        # Resampling overshoots loud edges; beyond 16 bits a sample would wrap around to the other sign.
+        return (load_audio(path).samples.clip(-1.0, 1.0) * 32767).astype(np.int16)
+    return np.asarray(samples.mean(axis=1), dtype=np.int16)
 
 
 def load_pcm(paths: Sequence[Path], cache: Path | None = None) -> list[np.ndarray]:
     """Decode recordings in parallel; a cache folder keeps them as one array for the next process."""
-    key = hashlib.sha256("\n".join(path.name for path in paths).encode()).hexdigest()[:16]
+    # Corpora may share file names: the folder and the size tell them apart.
+    listing = "\n".join(f"{path.absolute()} {path.stat().st_size}" for path in paths)
+    key = hashlib.sha256(listing.encode()).hexdigest()[:16]
     store = cache / f"pcm-{key}.npy" if cache and paths else None
     if store is not None and store.exists():
         flat = np.load(store, mmap_mode="r")
@@ -119,7 +122,10 @@ def load_pcm(paths: Sequence[Path], cache: Path | None = None) -> list[np.ndarra
     if store is not None:
         store.parent.mkdir(parents=True, exist_ok=True)
         store.with_suffix(".json").write_text(json.dumps([len(samples) for samples in decoded]))
-        np.save(store, np.concatenate(decoded))
+        # Renamed when complete: other processes of the machine may look for it at any time.
+        part = store.with_name(f"{os.getpid()}-{store.name}")
+        np.save(part, np.concatenate(decoded))
+        part.rename(store)
     return decoded
 
 
@@ -207,9 +213,7 @@ class TrainingSet:
         energy = torch.logsumexp(self.frames.float(), dim=1)
         targets = torch.zeros(len(self.frames), dtype=torch.long)
         energy = energy.cpu()
-        for recording, start, length in zip(
-            self.recordings, self.offsets.tolist(), self.host_lengths, strict=True
-        ):
+        for recording, start, length in zip(self.recordings, self.offsets.tolist(), self.host_lengths, strict=True):
             level = energy[start : start + length]
             threshold = level.quantile(0.1) + 0.35 * (level.quantile(0.95) - level.quantile(0.1))
             active = (level > threshold).nonzero()[:, 0]
@@ -239,9 +243,10 @@ class TrainingSet:
     def batch(self, indices: Sequence[int], strength: float) -> Batch:
         """The named recordings as an augmented batch."""
         plan, aug, rng = list(indices), self.augmentation, self.generator
-        tempo = np.exp(rng.uniform(*np.log(aug.tempo), len(plan)))
+        slow, fast = map(math.log, aug.tempo)
+        tempo = np.exp(rng.uniform(slow, fast, len(plan)))
         lengths = [math.floor(self.host_lengths[i] / r) // 2 * 2 for i, r in zip(plan, tempo, strict=True)]
-        # A sped-up recording must keep two output frames a label, or CTC has no room.
+        # A sped-up recording must keep 2.5 output frames a label, or CTC has no room.
         for row, i in enumerate(plan):
             if lengths[row] < 5 * len(self.recordings[i].labels):
                 tempo[row], lengths[row] = 1.0, self.host_lengths[i] // 2 * 2
@@ -255,7 +260,8 @@ class TrainingSet:
         mels = normalise(mels, valid)
         if strength > 0:
             mels = self._mask(mels, counts, strength)
-            mels = mels + torch.randn_like(mels) * (aug.feature_noise * strength * self._uniform(len(plan), 1, 1))
+            noise = torch.randn(mels.shape, device=self.device, generator=self.torch_generator)
+            mels = mels + noise * (aug.feature_noise * strength * self._uniform(len(plan), 1, 1))
         return Batch(
             mels=mels * valid[..., None],
             lengths=counts // 2,
