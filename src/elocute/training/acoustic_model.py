@@ -56,7 +56,7 @@ def mel_filterbank(mels: int) -> np.ndarray:
     bins = to_mel(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE_HZ / N_FFT)
     rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    return np.clip(np.minimum(rising, falling), 0.0, None).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(rising, falling), 0.0, None), dtype=np.float32)
 
 
 class LogMel(nn.Module):
@@ -65,6 +65,9 @@ class LogMel(nn.Module):
     The Fourier transform is a convolution with a windowed cosine and sine basis, so that every run-time that has
     convolutions computes the same numbers.
     """
+
+    basis: Tensor
+    filters: Tensor
 
     def __init__(self, mels: int) -> None:
         super().__init__()
@@ -195,7 +198,8 @@ class ConformerBlock(nn.Module):
         x = x + self.attention(x, cos, sin, mask)
         x = x + self.convolution(x, valid)
         x = x + 0.5 * self.after(x)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 class Encoder(nn.Module):
@@ -216,14 +220,18 @@ class Encoder(nn.Module):
 
     def forward(self, mels: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Final and intermediate states; lengths (B,) are valid output frames, None means all."""
-        x = self.subsample(mels[:, None])
-        B, C, T, D = x.shape
-        x = self.project(x.permute(0, 2, 1, 3).reshape(B, T, C * D))
-        x = F.dropout(x, self.config.dropout, self.training)
+        x = self.subsample[1](self.subsample[0](mels[:, None]))
+        T = x.shape[2]
         valid = mask = None
         if lengths is not None:
             inside = torch.arange(T, device=x.device)[None, :] < lengths[:, None]
             valid, mask = inside[..., None].to(x.dtype), inside[:, None, None, :]
+            # What the first convolution makes of padding must not reach the last valid frame through the second.
+            x = x * valid[:, None]
+        x = self.subsample[3](self.subsample[2](x))
+        B, C, T, D = x.shape
+        x = self.project(x.permute(0, 2, 1, 3).reshape(B, T, C * D))
+        x = F.dropout(x, self.config.dropout, self.training)
         cos, sin = rotary(T, self.config.width // self.config.heads, x.device)
         middle = x
         for number, block in enumerate(self.blocks, start=1):
