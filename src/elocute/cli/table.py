@@ -104,10 +104,10 @@ class _Page:
     def _words(self) -> Table:
         """One row a word."""
         table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
-        table.add_column("Word", overflow="fold", max_width=16)
+        table.add_column("Word", overflow="fold", max_width=14)
         table.add_column("Score", no_wrap=True)
-        table.add_column("Sounds", ratio=5)
-        table.add_column("What was heard", ratio=6)
+        table.add_column("Sounds", ratio=2)
+        table.add_column("What was heard", ratio=3)
         for word in self.report.words:
             score = word.accuracy if word.total is None else word.total
             cell = Text.assemble(self._number(score).rjust(len(self._number(self.report.scale))), " ")
@@ -146,7 +146,7 @@ class _Page:
         legend.append(f"{marks.wrong} other sound  ( ) left out  {marks.heavy} heavy accent  {marks.unclear} unclear  ")
         for label, share in (("good", GOOD), ("fair", FAIR)):
             score = share * self.report.scale
-            legend.append(f"{label} {self._number(score)}+  ", style=self._style(score, None))
+            legend.append(f"{label} {score:g}+  ", style=self._style(score, None))
         legend.append("poor", style=self._style(0.0, None))
         legend.rstrip()
         return legend
@@ -199,7 +199,7 @@ class _Page:
             return "bold red"
         if score is None:
             return "dim"
-        share = score / self.report.scale
+        share = float(self._number(score)) / self.report.scale  # as shown, so that 79.6, shown as 80, is good
         return "green" if share >= GOOD else "yellow" if share >= FAIR else "red"
 
 
