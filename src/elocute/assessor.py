@@ -197,9 +197,7 @@ class _Writer:
     def _word(self, index: int, word: Word) -> WordReport:
         positions = np.flatnonzero(self.analysis.features.word_ids == index)
         omitted = bool(self.diagnosis.omitted[index])
-        phones = tuple(
-            self._phone(int(i), phone, omitted) for i, phone in zip(positions, word.phones, strict=True)
-        )
+        phones = tuple(self._phone(int(i), phone, omitted) for i, phone in zip(positions, word.phones, strict=True))
         wrong = any(phone.error for phone in phones)
         return WordReport(
             word=word.text,

@@ -103,7 +103,7 @@ class _Page:
 
     def _words(self) -> Table:
         """One row a word."""
-        table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+        table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim", expand=True)
         table.add_column("Word", overflow="fold", max_width=14)
         table.add_column("Score", no_wrap=True)
         table.add_column("Sounds", ratio=2)

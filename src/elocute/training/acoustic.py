@@ -197,7 +197,12 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     model.train()
     while (elapsed := spent + time.monotonic() - begun) < limit:
         progress = elapsed / (60 * config.minutes)
-        rate = config.learning_rate * min(1.0, (step + 1) / config.warm_up_steps) * 0.5 * (1 + math.cos(math.pi * progress))
+        rate = (
+            config.learning_rate
+            * min(1.0, (step + 1) / config.warm_up_steps)
+            * 0.5
+            * (1 + math.cos(math.pi * progress))
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         losses += train_step(model, optimizer, training, config, step, progress)
@@ -212,7 +217,14 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
     torch.save(saved, state.with_suffix(".new"))
     state.with_suffix(".new").rename(state)
-    finish(config, model, held, held_frames, held_lengths, {"steps": step, "spent_s": spent, "data_sha256": data, "curve": curve})
+    finish(
+        config,
+        model,
+        held,
+        held_frames,
+        held_lengths,
+        {"steps": step, "spent_s": spent, "data_sha256": data, "curve": curve},
+    )
     return config.out
 
 
@@ -310,7 +322,7 @@ def finish(
     if held:
         record["per_heldout"] = error_rate(model, held, frames, lengths, held)
         ends = np.cumsum(lengths.cpu().numpy())
-        rows = {
+        rows: dict[str, Any] = {
             recording.id: posteriors(model, frames[end - length : end]).cpu().numpy().astype(np.float16)
             for recording, end, length in zip(held, ends, lengths.cpu().numpy(), strict=True)
         }

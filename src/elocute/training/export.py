@@ -77,7 +77,9 @@ def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
         ("fp32_int8_mean_probability_difference", INT8_TOLERANCE),
     ):
         if facts[fact] > tolerance:
-            raise ConfigError(f"the exported graph fails its twin test: {fact} is {facts[fact]:.2g}, at most {tolerance}")
+            raise ConfigError(
+                f"the exported graph fails its twin test: {fact} is {facts[fact]:.2g}, at most {tolerance}"
+            )
     return facts
 
 

@@ -139,7 +139,9 @@ def predict(members: Sequence[Scorer], rows: Sequence[ScoredFeatures]) -> list[P
         chunk = rows[start : start + 64]
         batch = pad(chunk)
         found = [m(batch.phone, batch.utterance, batch.phone_ids, batch.member, batch.valid) for m in members]
-        phone, word, whole = (torch.stack(part).mean(0).clamp(0, 2).double().numpy() for part in zip(*found, strict=True))
+        phone, word, whole = (
+            torch.stack(part).mean(0).clamp(0, 2).double().numpy() for part in zip(*found, strict=True)
+        )
         for b, row in enumerate(chunk):
             predicted.append(
                 Predicted(phone=phone[b, : len(row.phone)], word=5 * word[b, : len(row.word)], utterance=5 * whole[b])

@@ -88,7 +88,9 @@ def build_table(
     """Features and targets of all utterances, in their order, with one process a core."""
     missing = [utterance.id for utterance in utterances if utterance.id not in posteriors]
     if missing:
-        raise ConfigError(f"no held-out posteriors for {len(missing)} of {len(utterances)} utterances: {missing[0]} ...")
+        raise ConfigError(
+            f"no held-out posteriors for {len(missing)} of {len(utterances)} utterances: {missing[0]} ..."
+        )
     table = []
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         rows = pool.map(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,15 +45,18 @@ class Scores(NamedTuple):
 
 def head(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     """Two-layer head; the bias starts at 1.7, near the corpus mean of every score."""
-    layers = nn.Sequential(
-        nn.Linear(inputs, 48), nn.GELU(), nn.Dropout(dropout), nn.Linear(48, outputs)
-    )
-    nn.init.constant_(layers[-1].bias, 1.7)
-    return layers
+    last = nn.Linear(48, outputs)
+    nn.init.constant_(last.bias, 1.7)
+    return nn.Sequential(nn.Linear(inputs, 48), nn.GELU(), nn.Dropout(dropout), nn.Linear(48, outputs))
 
 
 class Scorer(nn.Module):
     """One member."""
+
+    phone_mean: Tensor
+    phone_scale: Tensor
+    utterance_mean: Tensor
+    utterance_scale: Tensor
 
     def __init__(self, config: ScorerConfig) -> None:
         super().__init__()
@@ -78,9 +81,7 @@ class Scorer(nn.Module):
         self.word_head = head(2 * width + 2, 3, config.dropout)
         self.attend = nn.Linear(width, 1)
         self.utterance_head = head(width + 3 + 32, 4, config.dropout)
-        self.timing = nn.Sequential(
-            nn.Linear(config.utterance_features, 32), nn.GELU(), nn.Dropout(2 * config.dropout)
-        )
+        self.timing = nn.Sequential(nn.Linear(config.utterance_features, 32), nn.GELU(), nn.Dropout(2 * config.dropout))
 
     def forward(self, phone: Tensor, utterance: Tensor, phone_ids: Tensor, member: Tensor, valid: Tensor) -> Scores:
         """Score a batch.
@@ -100,7 +101,7 @@ class Scorer(nn.Module):
         x = (x + self.phone(phone_ids) + self.edge(inside)) * mask
         x = x + nn.functional.gelu(self.neighbours(x.transpose(1, 2)).transpose(1, 2)) * mask
         for layer in self.encoder:
-            x = self._layer(layer, x, valid)
+            x = self._layer(cast(nn.TransformerEncoderLayer, layer), x, valid)
         x = self.norm(x) * mask
         phone_score = self.phone_head(x)[..., 0]
         share = member / member.sum(1, keepdim=True).clamp(min=1.0)
@@ -134,7 +135,9 @@ class Scorer(nn.Module):
         weight = q @ k.transpose(-1, -2) / (width // config.heads) ** 0.5 + (valid[:, None, None, :] - 1) * 1e4
         y = (torch.softmax(weight, -1) @ v).transpose(1, 2).reshape(B, L, width)
         x = x + layer.dropout1(attention.out_proj(y))
-        return x + layer.dropout2(layer.linear2(layer.dropout(layer.activation(layer.linear1(layer.norm2(x))))))
+        y = layer.linear2(layer.dropout(layer.activation(layer.linear1(layer.norm2(x)))))
+        added: Tensor = x + layer.dropout2(y)
+        return added
 
 
 class Ensemble(nn.Module):
@@ -148,5 +151,7 @@ class Ensemble(nn.Module):
         """Score one utterance; no leading batch dimension: (L, D), (U,), (L,), (L, W) to (L,), (W, 3), (4,)."""
         valid = torch.ones_like(phone[None, :, 0])
         scores = [m(phone[None], utterance[None], phone_ids[None], member[None], valid) for m in self.members]
-        phone_score, word, whole = (torch.stack(parts).mean(0)[0].clamp(0.0, 2.0) for parts in zip(*scores, strict=True))
+        phone_score, word, whole = (
+            torch.stack(parts).mean(0)[0].clamp(0.0, 2.0) for parts in zip(*scores, strict=True)
+        )
         return Scores(phone_score, word, whole)

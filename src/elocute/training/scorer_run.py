@@ -108,9 +108,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     return card
 
 
-def out_of_fold(
-    rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int], config: ScorerRun
-) -> list[Predicted]:
+def out_of_fold(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int], config: ScorerRun) -> list[Predicted]:
     """Predict every utterance by members that did not train on its speaker."""
     predicted: dict[str, Predicted] = {}
     for fold in range(config.folds):
@@ -233,7 +231,7 @@ def fit_detector(
         "roc_auc_95": [round(value, 4) for value in auc],
         "expected_calibration_error": round(expected_calibration_error(wrong, stated), 4),
         "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")},
-        "best_f1_point": {key: round(value, 4) for key, value in asdict(best).items()},
+        "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
     }
     return detector, metrics
 
