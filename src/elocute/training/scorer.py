@@ -88,9 +88,10 @@ def train_member(rows: Sequence[ScoredFeatures], config: ScorerTraining, seed: i
     rng = np.random.default_rng(seed)
     member = new_member(rows)
     steps = config.epochs * -(-len(rows) // config.batch)
+    warm_up = 0.1 if steps > 10 else 0.3  # PyTorch's schedule divides by zero when the warm-up is exactly one step
     optimizer = torch.optim.AdamW(member.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=config.learning_rate, total_steps=steps, pct_start=0.1
+        optimizer, max_lr=config.learning_rate, total_steps=steps, pct_start=warm_up
     )
     member.train()
     for _ in range(config.epochs):

@@ -58,6 +58,12 @@ def read_heldout(folder: Path) -> dict[str, Float32]:
     posteriors: dict[str, Float32] = {}
     for file in files:
         with np.load(file) as rows:
+            twice = posteriors.keys() & set(rows.files)
+            if twice:
+                raise ConfigError(
+                    f"{file} holds {min(twice)!r}, which another file holds too; these models are of other folds: "
+                    "keep the runs of one division of the speakers"
+                )
             posteriors |= {key: rows[key].astype(np.float32) for key in rows.files}
     return posteriors
 
