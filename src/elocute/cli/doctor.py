@@ -25,6 +25,8 @@ from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, ElocuteError
 
 _REINSTALL = "pip install --force-reinstall elocute"
+_READ_WITH_CARD = {"acoustic.onnx", "scorer.onnx"}
+"""Assets that cannot be used without what their cards say."""
 _LIBRARIES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "rich")
 _EXTRAS = {"train": ("torch", "onnx", "onnxscript", "scipy"), "gruut": ("gruut",)}
 _PROGRAMS = {
@@ -152,7 +154,9 @@ def _asset(name: str) -> str:
     size = f"{len(asset.read_bytes()) / 1e6:.1f} MB"
     sheet = files("elocute") / "assets" / f"{Path(name).stem}.json"
     if not sheet.is_file():
-        raise ConfigError(f"its card {sheet.name} is not there")
+        if name in _READ_WITH_CARD:
+            raise ConfigError(f"its card {sheet.name} is not there")
+        return f"{size}, no card"
     card = json.loads(sheet.read_text(encoding="utf-8"))
     return f"{size}, version {card['version']}" if "version" in card else size
 

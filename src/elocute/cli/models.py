@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ Role = Literal["backend", "scorer", "g2p"]
 
 _EMBEDDED_BACKEND = "elocute.acoustic.embedded:load"
 _LONG_LIST = 12
+_SHORT_LIST = 4
 _HEADLINE = "task kind data split selection folds seeds command metrics evaluation limits".split()
 """What a card shows first."""
 _IN_OVERVIEW = {"name", "version", "bytes", "licence"}
@@ -32,9 +34,10 @@ class Model:
     Attributes:
         role: backend (hears phones), scorer (turns what was heard into scores) or g2p (pronounces unlisted words).
         name: as users type it.
-        version: of its weights, or of the package that brings it.
+        version: of its weights (their hash where the card names none), or of the package that brings it.
         file: name of its asset; None where another package keeps it.
         bytes: size of that file.
+        sha256: hash of that file, hexadecimal.
         card: everything its makers say about it; empty where another package keeps it.
     """
 
@@ -43,6 +46,7 @@ class Model:
     version: str
     file: str | None
     bytes: int | None
+    sha256: str | None
     card: dict[str, Any]
 
 
@@ -80,7 +84,7 @@ def installed_models() -> list[Model]:
 
 
 def model_versions(backend: str) -> dict[str, str]:
-    """Versions of the models that shape the reports of a backend, by role; for telling runs apart.
+    """Versions and hashes of the models that shape the reports of a backend, by role; for telling runs apart.
 
     Raises:
         ConfigError: no such backend, or an asset is missing.
@@ -91,7 +95,7 @@ def model_versions(backend: str) -> dict[str, str]:
         names = ", ".join(model.name for model in found if model.role == "backend")
         raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
     used = [*named, *(model for model in found if model.role != "backend")]
-    return {model.role: f"{model.name} {model.version}" for model in used}
+    return {model.role: f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used}
 
 
 def _backend(point: EntryPoint) -> Model:
@@ -99,27 +103,30 @@ def _backend(point: EntryPoint) -> Model:
     if point.value == _EMBEDDED_BACKEND:
         return _asset("backend", point.name, "acoustic")
     package = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-    return Model(role="backend", name=point.name, version=package or point.value, file=None, bytes=None, card={})
+    return Model(
+        role="backend", name=point.name, version=package or point.value, file=None, bytes=None, sha256=None, card={}
+    )
 
 
 def _asset(role: Role, name: str, stem: str) -> Model:
     """The facts of a model that ships in this package."""
     assets = files("elocute") / "assets"
     weights, sheet = assets / f"{stem}.onnx", assets / f"{stem}.json"
-    for asset in (weights, sheet):
-        if not asset.is_file():
-            raise ConfigError(f"elocute's asset {asset.name} is missing; reinstall elocute")
+    if not weights.is_file():
+        raise ConfigError(f"elocute's asset {weights.name} is missing; reinstall elocute")
+    data = weights.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     try:
-        card: dict[str, Any] = json.loads(sheet.read_text(encoding="utf-8"))
+        card: dict[str, Any] = json.loads(sheet.read_text(encoding="utf-8")) if sheet.is_file() else {}
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"elocute's asset {sheet.name} is not JSON ({error}); reinstall elocute") from error
-    identity = card.get("version") or str(card.get("sha256", ""))[:12]
     return Model(
         role=role,
         name=name,
-        version=str(identity or version("elocute")),
+        version=str(card.get("version", digest[:12])),
         file=weights.name,
-        bytes=len(weights.read_bytes()),
+        bytes=len(data),
+        sha256=digest,
         card=card,
     )
 
@@ -161,21 +168,30 @@ def _card(card: dict[str, Any]) -> Table:
 
 def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """A value of a card as named lines; long lists are counted, `--format json` has them in full."""
-    if isinstance(value, dict):
-        plain = {key: item for key, item in value.items() if not isinstance(item, dict | list) and item != ""}
-        if plain:
-            yield name, ", ".join(f"{key} {_short(item)}" for key, item in plain.items())
-        for key, item in value.items():
-            if isinstance(item, dict | list):
-                yield from _lines(f"{name}.{key}", item)
-    elif isinstance(value, list) and (len(value) > _LONG_LIST or any(isinstance(item, dict | list) for item in value)):
-        yield name, f"{len(value)} entries"
-    elif isinstance(value, list):
-        yield name, "; ".join(map(_short, value))
-    elif value != "":
-        yield name, _short(value)
+    if not isinstance(value, dict):
+        if value != "":
+            yield name, _short(value)
+        return
+    plain = {key: item for key, item in value.items() if not _is_deep(item) and item != ""}
+    if plain:
+        yield name, ", ".join(f"{key} {_short(item)}" for key, item in plain.items())
+    for key, item in value.items():
+        if _is_deep(item):
+            yield from _lines(f"{name.rpartition('.')[2]}.{key}", item)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value deserves lines of its own: an object, or a list of more than a few numbers."""
+    return isinstance(value, dict) or (
+        isinstance(value, list) and (len(value) > _SHORT_LIST or not all(isinstance(item, float) for item in value))
+    )
 
 
 def _short(value: Any) -> str:
-    """A plain value; floats with four digits."""
+    """A value in one line; floats with four digits."""
+    if isinstance(value, list):
+        if len(value) > _LONG_LIST or any(isinstance(item, dict | list) for item in value):
+            return f"{len(value)} entries"
+        between = "/" if all(isinstance(item, float) for item in value) else "; "
+        return between.join(map(_short, value))
     return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)

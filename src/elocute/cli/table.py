@@ -158,7 +158,7 @@ class _Page:
         if left_out:
             goals.append(f"say every word: {_listed(left_out)} left out")
         if goals:
-            return Text("; ".join(goals))
+            return Text("\n".join(goals))
         weakest = min(
             (
                 (phone.score, phone, word)
