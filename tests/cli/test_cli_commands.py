@@ -227,7 +227,7 @@ def test_a_backend_of_another_package_is_listed_by_its_package(tmp_path: Path, m
     assert (big["role"], big["version"], big["bytes"]) == ("backend", "bigears 2.1", None)
     assert "bigears 2.1" in runner.invoke(app, ["models"]).stdout
     assert models.model_versions("big")["backend"] == "big bigears 2.1"
-    assert set(models.model_versions("big")) == {"backend", "scorer", "g2p"}
+    assert set(models.model_versions("big")) == {"backend", "scorer", "g2p", "lexicon"}
 
 
 def test_models_shows_the_cards() -> None:

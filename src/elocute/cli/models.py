@@ -84,7 +84,7 @@ def installed_models() -> list[Model]:
 
 
 def model_versions(backend: str) -> dict[str, str]:
-    """Versions and hashes of the models that shape the reports of a backend, by role; for telling runs apart.
+    """Versions and hashes of the models and of the lexicon that shape the reports of a backend; tells runs apart.
 
     Raises:
         ConfigError: no such backend, or an asset is missing.
@@ -94,8 +94,11 @@ def model_versions(backend: str) -> dict[str, str]:
     if not named:
         names = ", ".join(model.name for model in found if model.role == "backend")
         raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
+    lexicon = (files("elocute") / "assets" / "lexicon.bin").read_bytes()
     used = [*named, *(model for model in found if model.role != "backend")]
-    return {model.role: f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used}
+    return {"lexicon": hashlib.sha256(lexicon).hexdigest()} | {
+        model.role: f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used
+    }
 
 
 def _backend(point: EntryPoint) -> Model:
