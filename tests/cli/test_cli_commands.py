@@ -214,6 +214,9 @@ def test_phones_as_a_table(tmp_path: Path) -> None:
     assert "wˈɛðɚ" in rows["weather"]
     assert "user" in rows["Nguyen"]
     assert "42 (two)" in done.stdout
+    long = runner.invoke(app, ["phones", "internationalization"]).stdout
+    assert "…" not in long
+    assert max(map(len, long.splitlines())) <= 80
 
 
 def test_a_backend_of_another_package_is_listed_by_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

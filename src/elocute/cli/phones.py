@@ -83,13 +83,13 @@ def _show(canonical: Canonical, *, is_ipa: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
-    table.add_column("Word", overflow="fold", max_width=16)
-    table.add_column("Phones, by syllable", ratio=5)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim", expand=True)
+    table.add_column("Word", overflow="fold", max_width=14)
+    table.add_column("Phones", ratio=5)
     if is_ipa:
-        table.add_column("IPA", overflow="fold", ratio=3)
+        table.add_column("IPA", overflow="fold", ratio=4)
     table.add_column("Source")
-    table.add_column("Also accepted", ratio=5)
+    table.add_column("Also accepted", overflow="fold", ratio=4)
     for word in canonical:
         plain = describe(word)
         others = [item["ipa"] if is_ipa else " ".join(item["phones"]) for item in plain["variants"]]
