@@ -14,7 +14,7 @@ from elocute.config import AssessorConfig
 from elocute.ctc import forward_log_prob
 from elocute.diagnosis import Detector, Diagnosis, diagnose
 from elocute.errors import ConfigError
-from elocute.phones import UserLexicon, ipa_name, phonemize
+from elocute.phones import PHONES, UserLexicon, ipa_name, phonemize
 from elocute.phones.pronounce import with_pronunciation
 from elocute.prosody import fluency
 from elocute.report import (
@@ -58,6 +58,12 @@ class Assessor:
         if self.config.scale not in SCALES:
             raise ConfigError(f"scale is {self.config.scale}; expected one of {', '.join(map(str, SCALES))}")
         self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
+        phone_set = self.backend.phone_set
+        if phone_set.symbols != PHONES or any(len(tokens) != 1 for tokens in phone_set.tokens):
+            raise ConfigError(
+                f"backend {self.backend.name} has {len(phone_set.symbols)} phones; the embedded scorer expects the 39 "
+                "ARPABET phones in alphabetical order, one label each"
+            )
         self.scorer = EmbeddedScorer()
         detector = self.scorer.card["detector"]
         self.detector = Detector(**(detector | {"weights": tuple(detector["weights"])}))

@@ -1,0 +1,257 @@
+"""The pipeline on planted posteriors: what was planted is what the report says."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from elocute.acoustic.fake import PlantedBackend
+from elocute.assessor import Assessor, best_variants
+from elocute.config import AssessorConfig
+from elocute.diagnosis import Detector
+from elocute.errors import AlignmentError, ConfigError, TextError
+from elocute.phones import PHONES, phonemize
+from elocute.report import Report, WordReport
+from planted import heard, recording
+
+TEXT = "The black cat sat down."
+SAID = ["DH", "AH", "B", "L", "AE", "K", "K", "AE", "T", "S", "AE", "T", "D", "AW", "N"]
+
+
+def assessor(said: list[str], scale: int = 100, variants: bool = True, nbest: int = 5) -> Assessor:
+    config = AssessorConfig(scale=scale, variants=variants, nbest=nbest)
+    found = Assessor(config, backend=PlantedBackend(PHONES, said))
+    # What is tested is how the steps are joined, so the operating point is fixed; that of the card moves with training.
+    found.detector = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats=5.0)
+    return found
+
+
+def symbols(words: tuple[WordReport, ...]) -> list[str]:
+    return [phone.expected for word in words for phone in word.phonemes]
+
+
+@pytest.fixture(scope="module")
+def good() -> Report:
+    return assessor(SAID).assess(recording(3.0), TEXT)
+
+
+# --- variants --------------------------------------------------------------------------------------------------
+
+
+def chosen(said: str, text: str) -> list[str]:
+    words = best_variants(heard(said.split()), phonemize(text))
+    return [" ".join(phone.symbol for phone in word.phones) for word in words]
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        ("either", "IY DH ER", ["IY DH ER"]),
+        ("either", "AY DH ER", ["AY DH ER"]),
+        ("tomato", "T AH M AA T OW", ["T AH M AA T OW"]),
+        ("black and white", "B L AE K AH N W AY T", ["B L AE K", "AH N", "W AY T"]),
+        ("black and white", "B L AE K AE N D W AY T", ["B L AE K", "AE N D", "W AY T"]),
+        ("either tomato", "AY DH ER T AH M AA T OW", ["AY DH ER", "T AH M AA T OW"]),
+    ],
+)
+def test_the_variant_that_was_said_becomes_canonical(text: str, said: str, expected: list[str]):
+    assert chosen(said, text) == expected
+
+
+def test_without_evidence_the_dictionary_form_stays():
+    text = "either tomato and the water"
+    canonical = phonemize(text)
+    flat = replace(heard(["S"]), log_probs=np.full((100, 40), -np.log(40.0), dtype=np.float32))
+    assert best_variants(flat, canonical).phones == canonical.phones
+
+
+def test_an_error_does_not_become_a_variant():
+    assert chosen("S IH NG K", "think") == ["TH IH NG K"]
+
+
+def test_the_words_keep_their_places_and_texts():
+    canonical = phonemize("Either black, and white!")
+    words = best_variants(heard("AY DH ER B L AE K AH N W AY T".split()), canonical).words
+    assert [word.text for word in words] == [word.text for word in canonical]
+    assert [{phone.word_index for phone in word.phones} for word in words] == [{0}, {1}, {2}, {3}]
+    assert {word.variants for word in words} == {word.variants for word in words}
+    for word, original in zip(words, canonical, strict=True):
+        assert set(word.variants) == set(original.variants)
+        assert tuple(symbol.rstrip("012") for symbol in word.variants[0]) == tuple(p.symbol for p in word.phones)
+
+
+def test_a_recording_too_short_for_the_dictionary_form_takes_a_shorter_variant():
+    spoken = heard(["N"], 0.06)
+    spoken = replace(spoken, log_probs=spoken.log_probs[:2])
+    words = best_variants(spoken, phonemize("and")).words
+    assert len(words[0].phones) <= 2
+
+
+# --- settings --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [0, 5, 1000, -1])
+def test_other_scales_are_refused(scale: int):
+    with pytest.raises(ConfigError, match=f"scale is {scale}; expected one of 1, 10, 100"):
+        assessor(SAID, scale=scale)
+
+
+@pytest.mark.parametrize("phones", [PHONES[:38], PHONES[::-1], tuple(phone.lower() for phone in PHONES)])
+def test_a_backend_of_other_phones_is_refused(phones: tuple[str, ...]):
+    with pytest.raises(ConfigError, match=r"backend planted .* 39 ARPABET phones"):
+        Assessor(backend=PlantedBackend(phones, []))
+
+
+def test_a_backend_of_several_labels_a_phone_is_refused():
+    backend = PlantedBackend(PHONES, [])
+    spelled = tuple((*tokens, 40) for tokens in backend.phone_set.tokens)
+    backend.phone_set = replace(backend.phone_set, tokens=spelled, size=41)
+    assert len(backend.phone_set.symbols) == 39
+    with pytest.raises(ConfigError, match=r"backend planted .* one label each"):
+        Assessor(backend=backend)
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(ConfigError, match="backend is 'embeded'"):
+        Assessor(AssessorConfig(backend="embeded"))
+
+
+# --- reports ---------------------------------------------------------------------------------------------------
+
+
+def test_a_good_recording(good: Report):
+    assert symbols(good.words) == SAID
+    assert [word.word for word in good.words] == ["The", "black", "cat", "sat", "down"]
+    assert good.mispronunciations == ()
+    assert all(word.error is None for word in good.words)
+    assert good.utterance.completeness == 100.0
+    assert (good.schema_version, good.scale, good.language) == ("1", 100, "en-US")
+    assert good.text == TEXT
+    assert good.model.backend.startswith("planted")
+    phones = [phone for word in good.words for phone in word.phonemes]
+    assert all(phone.actual == phone.expected and phone.error is None for phone in phones)
+    starts, ends = [phone.start_s for phone in phones], [phone.end_s for phone in phones]
+    assert starts == sorted(starts)
+    assert all(0 <= a < b <= 3.0 for a, b in zip(starts, ends, strict=True))
+    assert [(word.start_s, word.end_s) for word in good.words] == [
+        (word.phonemes[0].start_s, word.phonemes[-1].end_s) for word in good.words
+    ]
+    assert all(0 <= phone.score <= 100 for phone in phones)
+    assert good.prosody is None
+    assert any(warning.startswith("prosody is null") for warning in good.warnings)
+
+
+def test_syllables_hold_the_phones_of_their_word(good: Report):
+    for word in good.words:
+        inside = [phone for syllable in word.syllables for phone in syllable.phones]
+        assert inside == [phone.expected for phone in word.phonemes]
+        assert len(word.syllables) == 1
+
+
+def test_json_is_stable(good: Report):
+    text = good.to_json()
+    assert Report.from_json(text) == good
+    assert assessor(SAID).assess(recording(3.0), TEXT).to_json() == text
+    assert json.loads(text)["scale"] == 100
+
+
+@pytest.mark.parametrize("place", [0, 3, 4, 7, 9, 12, 13, 14])
+def test_a_planted_substitution_is_the_lowest_phone_and_named(place: int):
+    report = assessor([*SAID[:place], "SH", *SAID[place + 1 :]]).assess(recording(3.0), TEXT)
+    scores = [phone.score for word in report.words for phone in word.phonemes]
+    assert int(np.argmin(scores)) == place
+    assert len(report.mispronunciations) >= 1
+    first = report.mispronunciations[0]
+    assert (first.type, first.expected, first.actual) == ("substitution", SAID[place], "SH")
+    word = report.words[first.word_index]
+    assert word.phonemes[first.phone_index].expected == SAID[place]
+    assert word.error == "mispronunciation"
+
+
+def test_probabilities_of_mispronunciations_fall():
+    wrong = [*SAID]
+    wrong[3], wrong[13] = "SH", "OY"
+    report = assessor(wrong).assess(recording(3.0), TEXT)
+    stated = [item.probability for item in report.mispronunciations]
+    assert len(stated) >= 2
+    assert stated == sorted(stated, reverse=True)
+    assert {item.word for item in report.mispronunciations} == {"black", "down"}
+
+
+def test_a_word_left_out(good: Report):
+    report = assessor(SAID[:12]).assess(recording(3.0), TEXT)
+    word = report.words[4]
+    assert [w.error for w in report.words] == [None, None, None, None, "omission"]
+    assert (word.accuracy, word.total, word.stress, word.start_s, word.end_s) == (0.0, 0.0, None, None, None)
+    for phone in word.phonemes:
+        assert (phone.start_s, phone.end_s, phone.score, phone.actual, phone.error) == (
+            None, None, 0.0, None, "deletion",
+        )  # fmt: skip
+    assert report.utterance.completeness == 80.0
+    assert not any(item.word == "down" for item in report.mispronunciations)
+    assert report.fluency.wcpm < good.fluency.wcpm
+
+
+@pytest.mark.parametrize(("scale", "digits"), [(1, 3), (10, 2)])
+def test_scales_differ_by_their_factor(good: Report, scale: int, digits: int):
+    found = assessor(SAID, scale=scale).assess(recording(3.0), TEXT)
+    assert found.scale == scale
+    for name in ("accuracy", "fluency", "completeness", "total"):
+        value, whole = getattr(found.utterance, name), getattr(good.utterance, name)
+        assert value == pytest.approx(whole * scale / 100, abs=scale * 0.00101)
+        assert value == round(value, digits)
+    for ours, theirs in zip(found.words, good.words, strict=True):
+        assert ours.accuracy == pytest.approx(theirs.accuracy * scale / 100, abs=scale * 0.00101)
+
+
+@pytest.mark.parametrize("nbest", [1, 3, 40])
+def test_as_many_candidates_as_asked_for(nbest: int):
+    report = assessor(SAID, nbest=nbest).assess(recording(3.0), TEXT)
+    for word in report.words:
+        for phone in word.phonemes:
+            assert len(phone.nbest) == nbest
+            assert sum(item.probability for item in phone.nbest) <= 1 + 40 * 5e-5  # each rounded to 4 digits
+
+
+@pytest.mark.parametrize(("text", "said"), [("a", "AH"), ("Oh!", "OW"), ("cat", "K AE T")])
+def test_texts_of_one_word_and_one_phone(text: str, said: str):
+    report = assessor(said.split()).assess(recording(1.0), text)
+    assert symbols(report.words) == said.split()
+    assert report.words[0].error is None
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_long_text():
+    text = " ".join(["the black cat sat down"] * 6)
+    report = assessor(SAID * 6).assess(recording(12.0), text)
+    assert len(report.words) == 30
+    assert report.mispronunciations == ()
+
+
+def test_given_pronunciations_fix_what_is_right():
+    report = assessor(["S", "IH", "NG", "K"]).assess(recording(1.0), "think", pronunciations=[["S", "IH1", "NG", "K"]])
+    assert symbols(report.words) == ["S", "IH", "NG", "K"]
+    assert report.mispronunciations == ()
+
+
+def test_variants_can_be_switched_off():
+    said = ["AY", "DH", "ER"]
+    assert symbols(assessor(said).assess(recording(1.0), "either").words) == said
+    assert symbols(assessor(said, variants=False).assess(recording(1.0), "either").words) == ["IY", "DH", "ER"]
+
+
+def test_what_cannot_be_assessed_is_refused():
+    with pytest.raises(AlignmentError, match=r"the recording has \d+ frames; its 15 phones need at least"):
+        assessor(SAID, variants=False).assess(recording(0.2), TEXT)
+    with pytest.raises(TextError):
+        assessor(SAID).assess(recording(1.0), "  ")
+
+
+def test_warnings_name_what_makes_scores_less_certain():
+    loud = recording(3.0)
+    poor = replace(loud, quality=replace(loud.quality, clipped=0.02, rms_db=-50.0, snr_db=4.0))
+    warnings = assessor(["B", "L", "AE", "K"]).assess(poor, "blorptangle").warnings
+    for start in ("audio is clipped (2.0% of samples)", "audio is faint (-50 dB)", "audio is noisy (about 4 dB"):
+        assert any(warning.startswith(start) for warning in warnings), start
+    assert "not in the lexicon, pronunciation guessed: blorptangle" in warnings
