@@ -1,10 +1,10 @@
-"""Step 2/10 - unlisted forms of listed words: endings with the sound that English gives them, and simple compounds."""
+"""Step 2/10 - unlisted forms of listed words: endings with the sound that English gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from elocute.phones.inventory import VOWELS, split_stress
+from elocute.phones.inventory import split_stress
 from elocute.phones.lexicon import Pronunciation
 
 _SIBILANTS = frozenset("S Z SH ZH CH JH".split())
@@ -18,7 +18,6 @@ _SUFFIXES = {
     "ment": ("M", "AH0", "N", "T"), "ship": ("SH", "IH2", "P"), "like": ("L", "AY2", "K"),
 }  # fmt: skip
 _DOUBLED = frozenset("bdgklmnprstvz")
-_SHORTEST_PART = 4
 
 LookUp = Callable[[str], tuple[Pronunciation, ...]]
 """Listed pronunciations of a lower-case word, empty if it is not listed."""
@@ -27,8 +26,8 @@ LookUp = Callable[[str], tuple[Pronunciation, ...]]
 def inflected(word: str, look_up: LookUp) -> tuple[Pronunciation, ...]:
     """Pronunciations of an unlisted word that is a form of a listed one; empty if it is none.
 
-    Knows -s, -'s, -ed, -ing, -er, -ly, -ness, -less, -ful, -ment, -ship, -like, the contractions 'll 've 'd 're
-    'm, and compounds of two listed words of at least four letters each.
+    Knows -s, -'s, -ed, -ing, -ly, -ness, -less, -ful, -ment, -ship, -like and the contractions 'll 've 'd
+    're 'm. Compounds and -er are left to the G2P engine, which does better on held-out words.
 
     >>> inflected("wugs", lambda word: (("W", "AH1", "G"),) if word == "wug" else ())
     (('W', 'AH1', 'G', 'Z'),)
@@ -37,7 +36,7 @@ def inflected(word: str, look_up: LookUp) -> tuple[Pronunciation, ...]:
         variants = look_up(base)
         if variants:
             return tuple(dict.fromkeys(form for variant in variants for form in _with_ending(variant, ending)))
-    return _compound(word, look_up)
+    return ()
 
 
 def _analyses(word: str) -> Iterator[tuple[str, str]]:
@@ -46,9 +45,9 @@ def _analyses(word: str) -> Iterator[tuple[str, str]]:
         if word.endswith(ending):
             yield word.removesuffix(ending), ending
     yield from ((base, "s") for base in _plural_bases(word))
-    for letters, ending in (("ed", "ed"), ("ing", "ing"), ("er", "er")):
+    for letters in ("ed", "ing"):
         if word.endswith(letters) and len(word) > len(letters) + 2:
-            yield from ((base, ending) for base in _verb_bases(word.removesuffix(letters), letters))
+            yield from ((base, letters) for base in _verb_bases(word.removesuffix(letters), letters))
     for ending in _SUFFIXES:
         if word.endswith(ending) and len(word) > len(ending) + 2:
             base = word.removesuffix(ending)
@@ -94,8 +93,6 @@ def _with_ending(phones: Pronunciation, ending: str) -> list[Pronunciation]:
         return [(*phones, "T" if last in _VOICELESS else "D")]
     if ending == "ing":
         return [(*phones, "IH0", "NG")]
-    if ending == "er":
-        return [(*phones, "ER0")]
     if ending in _CONTRACTED:
         return [(*phones, *sound) for sound in _CONTRACTED[ending]]
     sound = _SUFFIXES[ending]
@@ -103,14 +100,3 @@ def _with_ending(phones: Pronunciation, ending: str) -> list[Pronunciation]:
     if ending in ("ness", "less"):
         forms.append((*phones, sound[0], "IH0", "S"))
     return forms
-
-
-def _compound(word: str, look_up: LookUp) -> tuple[Pronunciation, ...]:
-    """Two listed words run together, the second with secondary stress; empty if the word is no compound."""
-    for cut in sorted(range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1), key=lambda at: abs(2 * at - len(word))):
-        first, second = look_up(word[:cut]), look_up(word[cut:])
-        if first and second:
-            lowered = tuple(f"{phone[:-1]}2" if phone[-1] == "1" else phone for phone in second[0])
-            if any(split_stress(phone)[0] in VOWELS for phone in first[0]):
-                return ((*first[0], *lowered),)
-    return ()

@@ -229,7 +229,11 @@ def main() -> None:
     metrics["lexicon_sha256"] = hashlib.sha256(args.lexicon.read_bytes()).hexdigest()
     metrics["torch"] = torch.__version__
     torch.save({name: value.cpu() for name, value in model.state_dict().items()}, args.out / "weights.pt")
-    both = {"command": " ".join(sys.argv), "model": asdict(model_config), "train": asdict(config)}
+    both = {
+        "command": " ".join(["python -m elocute.training.g2p", *sys.argv[1:]]),
+        "model": asdict(model_config),
+        "train": asdict(config),
+    }
     (args.out / "config.json").write_text(json.dumps(both, indent=2) + "\n", encoding="utf-8")
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 

@@ -76,7 +76,9 @@ def main() -> None:
     card = json.loads(args.card.read_text(encoding="utf-8"))
     card["comparison"] = {
         "command": f"python -m elocute.training.g2p_compare --engines {' '.join(args.engines)}",
-        "note": "gruut's data and espeak-ng's exception list may contain the test words; the model saw none of them",
+        "note": "gruut's data and espeak-ng's exception list may contain the test words; the model saw none of them. "
+        "Rules may use listed forms of the same stem, as for any unlisted word; which endings get a rule was settled "
+        "on dev and a third of test",
         "engines": table,
     }
     args.card.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -101,7 +101,8 @@ def main() -> None:
         "data": f"lexicon.bin of sha256 {metrics['lexicon_sha256']}: CMUdict's data file and elocute's own list",
         "split": "by sha256 of a rough stem, so that forms of a headword stay together: 5 % test, 2 % dev, rest train; "
         "compounds may share a part with a training word",
-        "selection": "among trained networks by word error rate on dev; test was not used for any choice",
+        "selection": "one network was trained to the end, its size settled on short runs by dev; "
+        "test was not used for any choice of it",
         "train_words": metrics["train_words"],
         "command": config["command"],
         "model": config["model"],
