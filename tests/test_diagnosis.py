@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elocute.ctc import forward_log_prob, min_frames
 from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, omission_gain
 from elocute.gop import Alternatives, alternatives, gop_sf
 from elocute.phones import PHONES
@@ -92,13 +93,27 @@ def test_a_word_that_is_left_out_is_an_omission(word: int):
     assert gain.argmax() == word
 
 
-def test_omission_gain_is_the_ratio_of_two_likelihoods():
-    said = heard(TEXT[:2] + TEXT[6:])
-    gain = omission_gain(edits_of(said, TEXT), WORDS)
-    whole = edits_of(said, TEXT).log_prob
-    for word in range(3):
-        rest = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
-        assert gain[word] == pytest.approx(edits_of(said, rest).log_prob - whole, rel=1e-9)
+@settings(max_examples=100, deadline=None)
+@given(
+    words=st.lists(st.lists(st.sampled_from(["K", "AE", "T"]), min_size=1, max_size=3), min_size=2, max_size=4),
+    extra=st.integers(0, 12),
+    sharpness=st.sampled_from([0.0, 1.0, 6.0]),
+    seed=st.integers(0, 99),
+)
+def test_omission_gain_is_the_ratio_of_two_forward_passes(
+    words: list[list[str]], extra: int, sharpness: float, seed: int
+):
+    """Equal phones on both sides of the word included, and rests that the frames cannot spell."""
+    labels = [[PHONES.index(symbol) + 1 for symbol in word] for word in words]
+    T = min_frames(sum(labels, [])) + extra
+    logits = sharpness * np.random.default_rng(seed).normal(size=(T, 40))
+    log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    found = alternatives(log_probs, [label - 1 for label in sum(labels, [])], PHONE_SET)
+    word_ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
+    gain = omission_gain(found, word_ids)
+    for number in range(len(words)):
+        rest = sum(labels[:number] + labels[number + 1 :], [])
+        assert gain[number] == pytest.approx(forward_log_prob(log_probs, rest) - found.log_prob, abs=1e-9)
 
 
 def test_a_text_of_one_word_is_never_left_out():
@@ -109,13 +124,13 @@ def test_a_text_of_one_word_is_never_left_out():
 
 
 def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
-    """Without "a", "K K" needs a frame more than there are: no reason to call the word left out."""
-    log_probs = heard(["K", "AH", "K"], 3 * 0.02).log_probs[:3]
-    found = alternatives(log_probs, [PHONE_SET.id_of(symbol) for symbol in ("K", "AH", "K")], PHONE_SET)
-    gain = omission_gain(found, np.array([0, 1, 2]))
-    assert np.isfinite(gain).all()  # three frames spell K K with a blank between
-    two = alternatives(log_probs[:2], [PHONE_SET.id_of(symbol) for symbol in ("K", "AH")], PHONE_SET)
-    assert np.isfinite(omission_gain(two, np.array([0, 1]))).all()
+    """Without "AH", a blank would have to part K from K."""
+    log_probs = np.log(np.full((3, 40), 1e-30))
+    for frame, symbol in enumerate(("K", "AH", "K")):
+        log_probs[frame, PHONES.index(symbol) + 1] = 0.0
+    log_probs[:, 0] = -np.inf  # no blank can part K from K
+    found = alternatives(log_probs, [PHONES.index(symbol) for symbol in ("K", "AH", "K")], PHONE_SET)
+    assert omission_gain(found, np.array([0, 1, 2]))[1] == -np.inf
 
 
 def test_inputs_of_the_detector():

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.ctc import forward_log_prob
+from elocute.ctc import logsumexp
 from elocute.gop import Alternatives, perceived_posterior
 from elocute.scorer.features import LOG_FLOOR
 from elocute.types import Float64, Int64
@@ -137,6 +137,18 @@ def omission_gain(found: Alternatives, word_ids: Int64) -> Float64:
     if words == 1:
         return np.array([-np.inf])
     lattice = found.lattice
-    kept = [word_ids != word for word in range(words)]
-    without = [forward_log_prob(lattice.log_probs, lattice.labels[keep], lattice.blank_id) for keep in kept]
+    L = len(word_ids)
+    begins = np.flatnonzero(np.diff(word_ids, prepend=-1))
+    without = []
+    for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), L], strict=True):
+        # Cut before each frame: up to it the labels before the word, from it on those behind. What alpha and beta
+        # hold of either side is enough, so that a long text costs no forward pass a word.
+        blank = np.append(0.0 if begin == 0 else -np.inf, lattice.alpha[:, 2 * begin])
+        label = np.append(-np.inf, lattice.alpha[:, 2 * begin - 1]) if begin else np.full_like(blank, -np.inf)
+        if end == L:
+            without.append(np.logaddexp(blank[-1], label[-1]))
+            continue
+        merges = begin > 0 and lattice.labels[begin - 1] == lattice.labels[end]  # then a blank must part the two
+        before = blank if merges else np.logaddexp(blank, label)
+        without.append(logsumexp(before[:-1] + lattice.beta[:, 2 * end + 1]))
     return np.array(without) - found.log_prob
