@@ -97,6 +97,12 @@ def test_other_scales_are_refused(scale: int):
         assessor(SAID, scale=scale)
 
 
+@pytest.mark.parametrize("nbest", [0, -1])
+def test_no_candidates_are_refused(nbest: int):
+    with pytest.raises(ConfigError, match=f"nbest is {nbest}; expected 1 or more"):
+        assessor(SAID, nbest=nbest)
+
+
 @pytest.mark.parametrize("phones", [PHONES[:38], PHONES[::-1], tuple(phone.lower() for phone in PHONES)])
 def test_a_backend_of_other_phones_is_refused(phones: tuple[str, ...]):
     with pytest.raises(ConfigError, match=r"backend planted .* 39 ARPABET phones"):

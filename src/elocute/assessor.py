@@ -50,13 +50,15 @@ class Assessor:
         backend: an acoustic backend to use in place of the one that the settings name.
 
     Raises:
-        ConfigError: unknown backend or scale, or a backend whose phones are not the scorer's.
+        ConfigError: unknown backend, scale or nbest, or a backend whose phones are not the scorer's.
     """
 
     def __init__(self, config: AssessorConfig | None = None, *, backend: Backend | None = None) -> None:
         self.config = config or AssessorConfig()
         if self.config.scale not in SCALES:
             raise ConfigError(f"scale is {self.config.scale}; expected one of {', '.join(map(str, SCALES))}")
+        if self.config.nbest < 1:
+            raise ConfigError(f"nbest is {self.config.nbest}; expected 1 or more candidates")
         self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
         phone_set = self.backend.phone_set
         if phone_set.symbols != PHONES or any(len(tokens) != 1 for tokens in phone_set.tokens):

@@ -1,6 +1,7 @@
 """Training data: decoded audio, spectra, and batches whose randomness is a function of the seed."""
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -9,8 +10,20 @@ import pytest
 import soundfile
 import torch
 
+from elocute.errors import ConfigError
+from elocute.phones import PHONES
 from elocute.training.acoustic_model import LogMel, normalise
-from elocute.training.data import Augmentation, Recording, TrainingSet, load_pcm, read_pcm, spectra
+from elocute.training.data import (
+    WILDCARD,
+    Augmentation,
+    Recording,
+    TrainingSet,
+    load_pcm,
+    native_recordings,
+    read_pcm,
+    spectra,
+    speechocean_recordings,
+)
 
 CPU = torch.device("cpu")
 MELS = 16
@@ -95,6 +108,43 @@ def test_spectra_have_one_frame_each_10_ms(samples: int):
     assert frames.dtype == torch.float16
     alone = LogMel(MELS)(torch.from_numpy(wave)[None].float() / 32768)[0]
     torch.testing.assert_close(frames[: samples // 160].float(), alone, atol=0.02, rtol=0.002)
+
+
+# --- corpora ---------------------------------------------------------------------------------------------------
+
+
+def test_a_mispronounced_phone_becomes_a_wildcard(tmp_path: Path):
+    """Neighbours get different wildcards, so that CTC needs no blank between them."""
+    (tmp_path / "train").mkdir()
+    (tmp_path / "resource").mkdir()
+    for name, line in (
+        ("wav.scp", "1 a.wav"), ("utt2spk", "1 0001"), ("spk2gender", "0001 f"), ("spk2age", "0001 9"),
+    ):  # fmt: skip
+        (tmp_path / "train" / name).write_text(line + "\n")
+    word = {"text": "CAT", "accuracy": 5, "stress": 10, "total": 5}
+    word |= {"phones": ["K", "AE0", "T"], "phones-accuracy": [0.4, 0.0, 0.5]}
+    whole = {"accuracy": 5, "completeness": 10, "fluency": 5, "prosodic": 5, "total": 5}
+    (tmp_path / "resource" / "scores.json").write_text(json.dumps({"1": whole | {"text": "CAT", "words": [word]}}))
+    (found,) = speechocean_recordings(tmp_path)
+    phones = tuple(1 + PHONES.index(symbol) for symbol in ("K", "AE", "T"))
+    assert found.phones == phones
+    assert found.labels == (WILDCARD, WILDCARD + 1, phones[2])
+    assert (found.id, found.speaker, found.is_native, found.audio) == ("1", "0001", False, tmp_path / "a.wav")
+    with pytest.raises(ConfigError, match="test.wav.scp not found"):
+        speechocean_recordings(tmp_path, "test")
+
+
+def test_native_speech_is_kept_where_the_lexicon_knows_every_word(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "audio").mkdir()
+    for name in "abc":
+        (tmp_path / "audio" / f"{name}.wav").touch()
+    (tmp_path / "transcripts.tsv").write_text("a\tThe cat.\nb\tThe blorptangle.\nc\t...\n")
+    with caplog.at_level("INFO"):
+        (found,) = native_recordings(tmp_path)
+    assert (found.id, found.is_native) == ("a", True)
+    assert found.labels == found.phones
+    assert [PHONES[label - 1] for label in found.labels] == ["DH", "AH", "K", "AE", "T"]
+    assert "1 of 3 recordings have only words of the lexicon" in caplog.text
 
 
 # --- batches ---------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, read_speechocean762
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, Split, read_speechocean762
 from elocute.corpora.transcribed import read_transcribed
 from elocute.errors import PhoneError, TextError
 from elocute.phones import PHONES, phonemize
@@ -46,10 +46,10 @@ class Recording:
     is_native: bool
 
 
-def speechocean_recordings(folder: Path, split: str = "train") -> list[Recording]:
+def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recording]:
     """Learner recordings; a phone that people scored as mispronounced becomes a wildcard in the CTC labels."""
     recordings = []
-    for utterance in read_speechocean762(folder, "train" if split == "train" else "test"):
+    for utterance in read_speechocean762(folder, split):
         phones = tuple(PHONES.index(phone) + 1 for phone in utterance.phones)
         labels = tuple(
             WILDCARD + position % 2 if score < MISPRONOUNCED_BELOW else phone
