@@ -18,7 +18,7 @@ TEXT = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]  # "the black hat"
 CAT = [*TEXT[:6], "K", *TEXT[7:]]
 WORDS = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2])
 PHONE_SET: PhoneSet = heard([]).phone_set
-DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats=3.0)
+DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats_per_phone=3.0)
 """Flags a phone that the scorer dislikes, and one that the lattice does not hear."""
 
 
@@ -89,7 +89,7 @@ def test_a_word_that_is_left_out_is_an_omission(word: int):
     said = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
     found = diagnosed(said)
     assert found.omitted.tolist() == [number == word for number in range(3)]
-    gain = omission_gain(edits_of(heard(said), TEXT), WORDS)
+    gain = omission_gain(edits_of(heard(said), TEXT).lattice, WORDS)
     assert gain.argmax() == word
 
 
@@ -110,7 +110,7 @@ def test_omission_gain_is_the_ratio_of_two_forward_passes(
     log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     found = alternatives(log_probs, [label - 1 for label in sum(labels, [])], PHONE_SET)
     word_ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
-    gain = omission_gain(found, word_ids)
+    gain = omission_gain(found.lattice, word_ids)
     for number in range(len(words)):
         rest = sum(labels[:number] + labels[number + 1 :], [])
         assert gain[number] == pytest.approx(forward_log_prob(log_probs, rest) - found.log_prob, abs=1e-9)
@@ -119,7 +119,7 @@ def test_omission_gain_is_the_ratio_of_two_forward_passes(
 def test_a_text_of_one_word_is_never_left_out():
     found = edits_of(heard(["SH"], 1.0), ["K", "AE", "T"])
     ids = np.zeros(3, dtype=np.int64)
-    assert omission_gain(found, ids).tolist() == [-math.inf]
+    assert omission_gain(found.lattice, ids).tolist() == [-math.inf]
     assert diagnose(found, np.zeros(3), ids, PHONES, DETECTOR).omitted.tolist() == [False]
 
 
@@ -130,7 +130,7 @@ def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
         log_probs[frame, PHONES.index(symbol) + 1] = 0.0
     log_probs[:, 0] = -np.inf  # no blank can part K from K
     found = alternatives(log_probs, [PHONES.index(symbol) for symbol in ("K", "AH", "K")], PHONE_SET)
-    assert omission_gain(found, np.array([0, 1, 2]))[1] == -np.inf
+    assert omission_gain(found.lattice, np.array([0, 1, 2]))[1] == -np.inf
 
 
 def test_inputs_of_the_detector():
@@ -153,7 +153,7 @@ def test_the_probability_is_the_logistic_function():
 
 @pytest.mark.parametrize("bias", [-2000.0, 2000.0])
 def test_a_detector_that_is_certain_says_so_without_overflow(bias: float):
-    certain = Detector(bias=bias, weights=(0.0, 0.0, 0.0, 0.0), threshold=0.5, omission_nats=3.0)
+    certain = Detector(bias=bias, weights=(0.0, 0.0, 0.0, 0.0), threshold=0.5, omission_nats_per_phone=3.0)
     assert certain.probability(np.zeros((1, 4))).tolist() == [float(bias > 0)]
 
 

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.ctc import logsumexp
+from elocute.ctc import Lattice, logsumexp
+from elocute.ctc import lattice as build_lattice
 from elocute.gop import Alternatives, perceived_posterior
 from elocute.scorer.features import LOG_FLOOR
 from elocute.types import Float64, Int64
@@ -30,13 +31,14 @@ class Detector:
         bias: of the logistic regression.
         weights: of its inputs (`detector_inputs`).
         threshold: a phone whose probability reaches it is flagged.
-        omission_nats: a word is left out when leaving it out of the text explains the recording better by this much.
+        omission_nats_per_phone: a word counts as left out when the recording is explained better without it by this
+            much for each of its phones.
     """
 
     bias: float
     weights: tuple[float, ...]
     threshold: float
-    omission_nats: float
+    omission_nats_per_phone: float
 
     def probability(self, inputs: Float64) -> Float64:
         """Probability that each phone is wrong, shape (L,), from `detector_inputs` (L, len(weights))."""
@@ -125,10 +127,31 @@ def diagnose(
                 nbest=tuple((named[k], float(instead[k])) for k in order),
             )
         )
-    return Diagnosis(phones=tuple(phones), omitted=omission_gain(found, word_ids) > detector.omission_nats)
+    omitted = omitted_words(found.lattice, word_ids, detector.omission_nats_per_phone)
+    return Diagnosis(phones=tuple(phones), omitted=omitted)
 
 
-def omission_gain(found: Alternatives, word_ids: Int64) -> Float64:
+def omitted_words(lattice: Lattice, word_ids: Int64, nats_per_phone: float) -> NDArray[np.bool_]:
+    """Which words were left out, shape (W,): the most certain first, then again on the text without it.
+
+    A word that was left out makes its neighbours look superfluous too, for they have to lend it their frames; once
+    it is gone from the text they do not.
+    """
+    omitted = np.zeros(int(word_ids[-1]) + 1, dtype=bool)
+    labels, owner = lattice.labels, word_ids
+    while True:
+        kept, ranks, counts = np.unique(owner, return_inverse=True, return_counts=True)
+        gains = omission_gain(lattice, ranks) / counts
+        best = int(gains.argmax())
+        if not gains[best] > nats_per_phone:
+            return omitted
+        omitted[kept[best]] = True
+        stays = owner != kept[best]
+        labels, owner = labels[stays], owner[stays]
+        lattice = build_lattice(lattice.log_probs, labels, lattice.blank_id)
+
+
+def omission_gain(lattice: Lattice, word_ids: Int64) -> Float64:
     """How much better, in nats, the recording is explained without each word of the text, shape (W,).
 
     A text of a single word cannot be left out: a recording of nothing is refused before.
@@ -136,7 +159,6 @@ def omission_gain(found: Alternatives, word_ids: Int64) -> Float64:
     words = int(word_ids[-1]) + 1
     if words == 1:
         return np.array([-np.inf])
-    lattice = found.lattice
     L = len(word_ids)
     begins = np.flatnonzero(np.diff(word_ids, prepend=-1))
     without = []
@@ -151,4 +173,4 @@ def omission_gain(found: Alternatives, word_ids: Int64) -> Float64:
         merges = begin > 0 and lattice.labels[begin - 1] == lattice.labels[end]  # then a blank must part the two
         before = blank if merges else np.logaddexp(blank, label)
         without.append(logsumexp(before[:-1] + lattice.beta[:, 2 * end + 1]))
-    return np.array(without) - found.log_prob
+    return np.array(without) - lattice.log_prob

@@ -34,7 +34,7 @@ def test_the_card_is_of_this_model(scorer: EmbeddedScorer):
     detector = card["detector"]
     assert len(detector["weights"]) == 4
     assert 0 < detector["threshold"] < 1
-    assert detector["omission_nats"] > 0
+    assert detector["omission_nats_per_phone"] > 0
     assert card["evaluation"]["scores"]["phone"]["pcc"] > card["evaluation"]["baselines"]["phone prior"]["pcc"]
 
 

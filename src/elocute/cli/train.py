@@ -60,7 +60,6 @@ def scorer(
     out: Annotated[Path, typer.Option(help="Folder for scorer.onnx, its card and the out-of-fold predictions.")],
     folds: int = 5,
     fold_seed: int = 1,
-    seed: Annotated[list[int], typer.Option(help="One member a seed; repeat for more.")] = [1, 2, 3, 4],  # noqa: B006
 ) -> None:
     """Train the scorer, measure it out of fold beside trivial baselines, and export it."""
     from rich.console import Console
@@ -75,7 +74,6 @@ def scorer(
         out=out,
         folds=folds,
         fold_seed=fold_seed,
-        seeds=tuple(seed),
         command=shlex.join(["elocute", *sys.argv[1:]]),
     )
     with Progress(console=Console(stderr=True)) as bar:
@@ -87,6 +85,7 @@ def scorer(
         value = "-" if row["pcc"] is None else f"{row['pcc']:.4f}"
         typer.echo(f"{name:24} {value:>7} {interval:>18} {row['mse']:8.4f}")
     typer.echo(f"detection: {card['evaluation']['detection']}")
+    typer.echo(f"planted errors: {card['evaluation']['planted']}")
     typer.echo(f"omission: {card['evaluation']['omission']}")
 
 

@@ -42,6 +42,7 @@ class Padded:
     valid: Tensor
     target: Scores
     word_valid: Tensor
+    utterance_valid: Tensor
 
 
 def pad(rows: Sequence[ScoredFeatures]) -> Padded:
@@ -68,6 +69,7 @@ def pad(rows: Sequence[ScoredFeatures]) -> Padded:
         valid=torch.from_numpy(valid),
         target=Scores(torch.from_numpy(target_phone), torch.from_numpy(target_word), torch.from_numpy(whole)),
         word_valid=torch.from_numpy(word_valid),
+        utterance_valid=torch.tensor([0.0 if row.is_planted else 1.0 for row in rows]),
     )
 
 
@@ -119,7 +121,8 @@ def loss_of(found: Scores, batch: Padded, config: ScorerTraining) -> Tensor:
     """Weighted sum of the mean squared errors of phones, words and utterances."""
     phone = ((found.phone - batch.target.phone).square() * batch.valid).sum() / batch.valid.sum()
     word = ((found.word - batch.target.word).square().sum(-1) * batch.word_valid).sum() / batch.word_valid.sum()
-    whole = (found.utterance - batch.target.utterance).square().sum(-1).mean()
+    error = (found.utterance - batch.target.utterance).square().sum(-1)
+    whole = (error * batch.utterance_valid).sum() / batch.utterance_valid.sum().clamp(min=1)
     return phone + config.word_weight * word + config.utterance_weight * whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ class ScoredFeatures:
         phone: shape (L,), expert scores, 0 to 2.
         word: shape (W, 3), expert accuracy, stress and total, 0 to 10.
         utterance: shape (4,), expert accuracy, fluency, prosodic and total, 0 to 10.
+        is_planted: whether the text was changed; then nobody scored the utterance, nor the words with a change.
     """
 
     id: str
@@ -48,6 +49,7 @@ class ScoredFeatures:
     phone: Float64
     word: Float64
     utterance: Float64
+    is_planted: bool = False
 
 
 def read_heldout(folder: Path) -> dict[str, Float32]:
@@ -68,7 +70,7 @@ def read_heldout(folder: Path) -> dict[str, Float32]:
     return posteriors
 
 
-def scored_features(utterance: ScoredUtterance, log_probs: Float32) -> ScoredFeatures:
+def scored_features(utterance: ScoredUtterance, log_probs: Float32, is_planted: bool = False) -> ScoredFeatures:
     """Features and targets of one utterance."""
     # Stored in half precision: rows must sum to 1 again.
     log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
@@ -83,6 +85,7 @@ def scored_features(utterance: ScoredUtterance, log_probs: Float32) -> ScoredFea
         phone=np.array(utterance.phone_accuracy),
         word=np.array([[getattr(word, name) for name in WORD_SCORES] for word in utterance.words]),
         utterance=np.array([getattr(utterance, name) for name in UTTERANCE_SCORES]),
+        is_planted=is_planted,
     )
 
 
@@ -90,6 +93,8 @@ def build_table(
     utterances: Sequence[ScoredUtterance],
     posteriors: Mapping[str, Float32],
     progress: Callable[[int, int], None] | None = None,
+    *,
+    are_planted: bool = False,
 ) -> list[ScoredFeatures]:
     """Features and targets of all utterances, in their order, with one process a core."""
     missing = [utterance.id for utterance in utterances if utterance.id not in posteriors]
@@ -100,10 +105,41 @@ def build_table(
     table = []
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         rows = pool.map(
-            scored_features, utterances, (posteriors[utterance.id] for utterance in utterances), chunksize=8
+            scored_features,
+            utterances,
+            (posteriors[utterance.id] for utterance in utterances),
+            (are_planted for _ in utterances),
+            chunksize=8,
         )
         for row in rows:
             table.append(row)
             if progress:
                 progress(len(table), len(utterances))
     return table
+
+
+def score_planted_words(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures]) -> list[ScoredFeatures]:
+    """Give the changed words of planted rows the score that people give to words with such phones.
+
+    Accuracy and total follow by least squares from the mean and the lowest phone score of a word, fitted on `rows`;
+    stress keeps its score.
+    """
+    design = np.concatenate([_phone_summary(row) for row in rows])
+    targets = np.concatenate([row.word for row in rows])
+    weights, *_ = np.linalg.lstsq(design, targets, rcond=None)
+    scored = []
+    for row in planted:
+        summary = _phone_summary(row)
+        guessed = np.clip(summary @ weights, 0.0, 10.0)
+        changed = np.array([(row.phone[row.features.word_ids == word] == 0).any() for word in range(len(row.word))])
+        word = row.word.copy()
+        for column in (WORD_SCORES.index("accuracy"), WORD_SCORES.index("total")):
+            word[:, column] = np.where(changed, np.minimum(word[:, column], guessed[:, column]), word[:, column])
+        scored.append(replace(row, word=word))
+    return scored
+
+
+def _phone_summary(row: ScoredFeatures) -> Float64:
+    """1, mean and lowest phone score of every word, shape (W, 3)."""
+    words = [row.phone[row.features.word_ids == word] for word in range(len(row.word))]
+    return np.array([[1.0, phones.mean(), phones.min()] for phones in words])

@@ -47,7 +47,7 @@ def head(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     """Two-layer head; the bias starts at 1.7, near the corpus mean of every score."""
     last = nn.Linear(48, outputs)
     nn.init.constant_(last.bias, 1.7)
-    return nn.Sequential(nn.Linear(inputs, 48), nn.GELU(), nn.Dropout(dropout), nn.Linear(48, outputs))
+    return nn.Sequential(nn.Linear(inputs, 48), nn.GELU(), nn.Dropout(dropout), last)
 
 
 class Scorer(nn.Module):

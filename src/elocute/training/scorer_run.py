@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import logging
 import math
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,13 @@ from elocute.corpora.speechocean762 import (
     read_speechocean762,
     speaker_folds,
 )
-from elocute.ctc import forward_log_prob
-from elocute.diagnosis import Detector, detector_inputs
+from elocute.ctc import lattice
+from elocute.diagnosis import Detector, detector_inputs, omission_gain
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, mse, pcc, roc_auc
 from elocute.evaluation.metrics import Detection
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
+from elocute.training.planting import plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
     UTTERANCE_SCORES,
@@ -33,17 +37,32 @@ from elocute.training.scorer_data import (
     ScoredFeatures,
     build_table,
     read_heldout,
+    score_planted_words,
 )
-from elocute.training.scorer_model import Ensemble
+from elocute.training.scorer_model import Ensemble, Scorer
 from elocute.types import Float32, Float64
 
 log = logging.getLogger(__name__)
 
 PRECISION_GOAL = 0.7
 """The shipped operating point is the lowest threshold that reaches this precision out of fold."""
-OMISSION_FALSE_ALARMS = 0.002
+OMISSION_FALSE_ALARMS = 0.003
 """Share of spoken words that the omission threshold may take for left out."""
 FIRST_HEARD = PHONE_FEATURES.index(f"heard_{PHONES[0]}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of the ensemble.
+
+    Attributes:
+        seed: of its weights and batches.
+        planted_share: planted utterances it sees for each one that people scored. Without any, it learns people's
+            scores best; with many, it follows the lattice where a single phone is wrong.
+    """
+
+    seed: int
+    planted_share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +74,12 @@ class ScorerRun:
     out: Path
     folds: int = 5
     fold_seed: int = 1
-    seeds: tuple[int, ...] = (1, 2, 3, 4)
+    members: tuple[Member, ...] = (
+        Member(seed=1, planted_share=0.0),
+        Member(seed=2, planted_share=0.0),
+        Member(seed=3, planted_share=0.25),
+        Member(seed=4, planted_share=1.0),
+    )
     command: str = ""
     training: ScorerTraining = ScorerTraining()
 
@@ -70,12 +94,15 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     utterances = read_speechocean762(config.speechocean)
     posteriors = read_heldout(config.heldout)
     rows = build_table(utterances, posteriors, progress)
+    rng = np.random.default_rng(config.fold_seed)
+    changed = [plant_errors(utterance, rng) for utterance in utterances]
+    planted = score_planted_words(rows, build_table(changed, posteriors, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
-    predicted = out_of_fold(rows, fold_of, config)
+    predicted, locality = out_of_fold(rows, planted, fold_of, config)
     save_predictions(config.out / "oof.npz", rows, predicted)
     omission_nats, omission = omission_threshold(utterances, posteriors)
     detector, detection = fit_detector(rows, predicted, fold_of, omission_nats)
-    members = [train_member(rows, config.training, seed) for seed in config.seeds]
+    members = train_members(rows, planted, config)
     export(Ensemble(members).eval(), rows[0], config.out / "scorer.onnx")
     card = {
         "name": "elocute embedded scorer",
@@ -87,13 +114,14 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "licence": "Apache-2.0",
         "command": config.command,
         "training": asdict(config.training),
-        "seeds": list(config.seeds),
+        "members": [asdict(member) for member in config.members],
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
             "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold",
             "scores": score_table(rows, predicted),
             "baselines": baseline_table(rows, fold_of),
             "detection": detection,
+            "planted": locality,
             "omission": omission,
         },
         "detector": asdict(detector),
@@ -108,18 +136,76 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     return card
 
 
-def out_of_fold(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int], config: ScorerRun) -> list[Predicted]:
-    """Predict every utterance by members that did not train on its speaker."""
-    predicted: dict[str, Predicted] = {}
-    for fold in range(config.folds):
-        seen = [row for row in rows if fold_of[row.speaker] != fold]
-        unseen = [row for row in rows if fold_of[row.speaker] == fold]
-        members = [train_member(seen, config.training, seed) for seed in config.seeds]
-        found = predict(members, unseen)
-        predicted |= {row.id: scores for row, scores in zip(unseen, found, strict=True)}
-        value = pcc(np.concatenate([row.phone for row in unseen]), np.concatenate([p.phone for p in found]))
-        log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(unseen))
-    return [predicted[row.id] for row in rows]
+def train_members(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures], config: ScorerRun) -> list[Scorer]:
+    """Train the members on these rows and each one's share of these planted rows."""
+    members = []
+    for member in config.members:
+        drawn = np.random.default_rng(member.seed).permutation(len(planted))
+        extra = [planted[i] for i in drawn[: round(member.planted_share * len(rows))]]
+        # More rows, fewer passes: the number of updates grows with the square root.
+        epochs = round(config.training.epochs / math.sqrt(1 + member.planted_share))
+        members.append(train_member([*rows, *extra], replace(config.training, epochs=epochs), member.seed))
+    return members
+
+
+def out_of_fold(
+    rows: Sequence[ScoredFeatures],
+    planted: Sequence[ScoredFeatures],
+    fold_of: Mapping[str, int],
+    config: ScorerRun,
+) -> tuple[list[Predicted], dict[str, float]]:
+    """Predict every utterance, and every planted one, by members that did not train on its speaker.
+
+    Returns: predictions in the order of `rows`, and how well planted errors are told from their surroundings.
+    """
+    with concurrent.futures.ProcessPoolExecutor(
+        min(config.folds, os.cpu_count() or 1), mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        jobs = [pool.submit(predict_fold, rows, planted, fold_of, fold, config) for fold in range(config.folds)]
+        results = [job.result() for job in jobs]
+    found = {row_id: scores for fold, _ in results for row_id, scores in fold.items()}
+    wrong = {row_id: scores for _, fold in results for row_id, scores in fold.items()}
+    lowest, score, rest = [], [], []
+    for row in planted:
+        is_wrong, scores = row.phone == 0, wrong[row.id].phone
+        if is_wrong.any() and not is_wrong.all():
+            lowest.append(bool(is_wrong[scores.argmin()]))
+            score.append(scores[is_wrong].mean())
+            rest.append(scores[~is_wrong].mean())
+    locality = {
+        "utterances": len(lowest),
+        "lowest_phone_is_planted": round(float(np.mean(lowest)), 4),
+        "mean_score_of_planted": round(float(np.mean(score)), 3),
+        "mean_score_of_the_rest": round(float(np.mean(rest)), 3),
+    }
+    return [found[row.id] for row in rows], locality
+
+
+def predict_fold(
+    rows: Sequence[ScoredFeatures],
+    planted: Sequence[ScoredFeatures],
+    fold_of: Mapping[str, int],
+    fold: int,
+    config: ScorerRun,
+) -> tuple[dict[str, Predicted], dict[str, Predicted]]:
+    """Train without one fold and predict its utterances and its planted ones, by utterance id."""
+    torch.set_num_threads(1)
+
+    def split(table: Sequence[ScoredFeatures]) -> tuple[list[ScoredFeatures], list[ScoredFeatures]]:
+        seen = [row for row in table if fold_of[row.speaker] != fold]
+        return seen, [row for row in table if fold_of[row.speaker] == fold]
+
+    seen, unseen = split(rows)
+    seen_planted, unseen_planted = split(planted)
+    members = train_members(seen, seen_planted, config)
+    found = predict(members, unseen)
+    wrong = predict(members, unseen_planted)
+    value = pcc(np.concatenate([row.phone for row in unseen]), np.concatenate([p.phone for p in found]))
+    log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(unseen))
+    return (
+        {row.id: scores for row, scores in zip(unseen, found, strict=True)},
+        {row.id: scores for row, scores in zip(unseen_planted, wrong, strict=True)},
+    )
 
 
 def save_predictions(path: Path, rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]) -> None:
@@ -214,7 +300,7 @@ def fit_detector(
     for k in np.unique(fold):
         here, seen = fold == k, fold != k
         bias, weights = fit_logistic(inputs[seen], wrong[seen])
-        part = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats=omission_nats)
+        part = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
         stated[here] = part.probability(inputs[here])
         flagged[here] = stated[here] >= precise_threshold(wrong[seen], part.probability(inputs[seen])).threshold
     speakers = np.concatenate([np.full(len(row.phone), row.speaker) for row in rows])
@@ -222,9 +308,11 @@ def fit_detector(
     best = max((f1_at(wrong, stated, t) for t in np.linspace(0.02, 0.9, 89)), key=lambda found: found.f1)
     shipped = f1_at(wrong, flagged.astype(float), 0.5)
     bias, weights = fit_logistic(inputs, wrong)
-    final = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats=omission_nats)
+    final = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
     point = precise_threshold(wrong, final.probability(inputs))
-    detector = Detector(bias=bias, weights=weights, threshold=round(point.threshold, 4), omission_nats=omission_nats)
+    detector = Detector(
+        bias=bias, weights=weights, threshold=round(point.threshold, 4), omission_nats_per_phone=omission_nats
+    )
     metrics = {
         "positives": f"phones scored below {MISPRONOUNCED_BELOW}: {int(wrong.sum())} of {len(wrong)}",
         "roc_auc": round(roc_auc(wrong, stated), 4),
@@ -268,35 +356,39 @@ def fit_logistic(inputs: Float64, positive: np.ndarray, ridge: float = 1e-3) -> 
 def omission_threshold(
     utterances: Sequence[ScoredUtterance], posteriors: Mapping[str, Float32], seed: int = 0
 ) -> tuple[float, dict[str, Any]]:
-    """Choose from how many nats on a word counts as left out, by planting words that nobody said.
+    """Choose from how many nats a phone a word counts as left out, by planting words that nobody said.
 
-    Every fourth utterance gets a word of another utterance at a random place in its text. The threshold is the
-    quantile of the words that were said; how many planted words it finds is reported.
+    Every utterance gets a word of another utterance at a random place in its text. The threshold is the quantile of
+    the words of the unchanged texts; how many planted words it finds is reported.
     """
     rng = np.random.default_rng(seed)
     said: list[float] = []
     planted: list[float] = []
-    for number, utterance in enumerate(utterances[::4]):
-        frames = posteriors[utterance.id].astype(np.float64)
+    for utterance in utterances:
         words = [_labels(word.phones) for word in utterance.words]
+        said.extend(_gains(posteriors[utterance.id], words))
         other = utterances[int(rng.integers(len(utterances)))]
-        extra = _labels(other.words[int(rng.integers(len(other.words)))].phones)
         place = int(rng.integers(len(words) + 1))
-        base = forward_log_prob(frames, sum(words, []))
-        if len(words) > 1:
-            drop = number % len(words)
-            said.append(forward_log_prob(frames, sum(words[:drop] + words[drop + 1 :], [])) - base)
-        longer = forward_log_prob(frames, sum([*words[:place], extra, *words[place:]], []))
-        planted.append(base - longer if np.isfinite(longer) else 1e6)
-    threshold = max(2.0, float(np.quantile(said, 1 - OMISSION_FALSE_ALARMS)))
+        words.insert(place, _labels(other.words[int(rng.integers(len(other.words)))].phones))
+        planted.append(float(_gains(posteriors[utterance.id], words)[place]))
+    threshold = round(float(np.quantile(said, 1 - OMISSION_FALSE_ALARMS)), 2)
     facts = {
-        "threshold_nats": round(threshold, 2),
+        "threshold_nats_per_phone": threshold,
         "false_alarms_on_said_words": round(float((np.array(said) > threshold).mean()), 4),
         "planted_words_found": round(float((np.array(planted) > threshold).mean()), 4),
         "said_words": len(said),
         "planted_words": len(planted),
     }
-    return round(threshold, 2), facts
+    return threshold, facts
+
+
+def _gains(log_probs: Float32, words: Sequence[Sequence[int]]) -> Float64:
+    """Nats a phone that leaving each word out would gain, shape (W,); +inf where the text is too long to be said."""
+    ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
+    whole = lattice(log_probs, [label for word in words for label in word])
+    if whole.log_prob == -np.inf:
+        return np.full(len(words), np.inf)
+    return omission_gain(whole, ids) / np.bincount(ids)
 
 
 def _labels(phones: Sequence[str]) -> list[int]:
