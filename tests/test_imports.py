@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 MODULES = sorted((SOURCE / "elocute").rglob("*.py"))
 
-FOUNDATION = ("errors", "types", "config")
+FOUNDATION = ("errors", "types", "config", "assets")
 STEPS = ("audio", "phones", "acoustic", "ctc", "gop", "prosody", "scorer", "diagnosis", "feedback", "report")
 # A backend hears; it does not know what should have been said.
 NARROWER = {"acoustic": {"audio"}}

@@ -164,7 +164,7 @@ class _Writer:
         """The report."""
         words = tuple(self._word(index, word) for index, word in enumerate(self.canonical.words))
         said = [word for word in words if word.error != "omission"]
-        warnings = [*self._warnings(), "prosody is null: pitch and rhythm are not measured yet"]
+        warnings = [*self._warnings(), "pitch and rhythm are not measured yet, so the report has no prosody facts"]
         scale = self.assessor.config.scale
         return Report(
             schema_version=SCHEMA_VERSION,

@@ -146,5 +146,5 @@ def test_gruut_gives_arpabet():
 
 
 def test_a_missing_model_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.onnx is missing; reinstall"):
+    with pytest.raises(ConfigError, match="nowhere.onnx not found; expected an ONNX file"):
         ModelG2P(tmp_path / "nowhere.onnx")

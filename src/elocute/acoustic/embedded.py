@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
-from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 
+from elocute.assets import open_model, read_card
 from elocute.errors import AudioError
 from elocute.types import Audio, PhoneSet, Posteriors
 
@@ -26,15 +24,8 @@ class EmbeddedBackend:
     name = "embedded"
 
     def __init__(self, threads: int | None = None) -> None:
-        import onnxruntime
-
-        assets = files("elocute") / "assets"
-        self.card: dict[str, Any] = json.loads((assets / "acoustic.json").read_text(encoding="utf-8"))
-        options = onnxruntime.SessionOptions()
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        with as_file(assets / "acoustic.onnx") as path:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.card = read_card("acoustic")
+        self._session = open_model("acoustic", threads=threads)
 
     @cached_property
     def version(self) -> str:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points, version
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
+from elocute.assets import read_asset, read_card
 from elocute.cli.options import DEFAULTS, FormatChoice, Verbose
 from elocute.cli.output import Format, show, write
 from elocute.errors import ConfigError
@@ -94,7 +94,7 @@ def model_versions(backend: str) -> dict[str, str]:
     if not named:
         names = ", ".join(model.name for model in found if model.role == "backend")
         raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
-    lexicon = (files("elocute") / "assets" / "lexicon.bin").read_bytes()
+    lexicon = read_asset("lexicon.bin")
     used = [*named, *(model for model in found if model.role != "backend")]
     return {"lexicon": hashlib.sha256(lexicon).hexdigest()} | {
         model.role: f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used
@@ -113,21 +113,13 @@ def _backend(point: EntryPoint) -> Model:
 
 def _asset(role: Role, name: str, stem: str) -> Model:
     """The facts of a model that ships in this package."""
-    assets = files("elocute") / "assets"
-    weights, sheet = assets / f"{stem}.onnx", assets / f"{stem}.json"
-    if not weights.is_file():
-        raise ConfigError(f"elocute's asset {weights.name} is missing; reinstall elocute")
-    data = weights.read_bytes()
+    data, card = read_asset(f"{stem}.onnx"), read_card(stem)
     digest = hashlib.sha256(data).hexdigest()
-    try:
-        card: dict[str, Any] = json.loads(sheet.read_text(encoding="utf-8")) if sheet.is_file() else {}
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"elocute's asset {sheet.name} is not JSON ({error}); reinstall elocute") from error
     return Model(
         role=role,
         name=name,
         version=str(card.get("version", digest[:12])),
-        file=weights.name,
+        file=f"{stem}.onnx",
         bytes=len(data),
         sha256=digest,
         card=card,

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from elocute.assets import open_model
 from elocute.errors import ConfigError, MissingExtraError, PhoneError
 from elocute.phones.inventory import parse_arpabet, parse_ipa
 from elocute.phones.lexicon import SYMBOLS, Pronunciation
@@ -63,15 +63,7 @@ class ModelG2P:
 
     def __init__(self, path: Path | None = None) -> None:
         """Load a model file; without `path` the one that ships in the package."""
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        source = path or files("elocute").joinpath("assets", "g2p.onnx")
-        if not source.is_file():
-            raise ConfigError(f"the G2P model {source} is missing; reinstall elocute, or choose another engine")
-        self._session: Any = ort.InferenceSession(source.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._session: Any = open_model(path or "g2p", threads=1)
 
     def log_probs(self, word: str) -> Float32:
         """CTC log-probabilities of a word, shape (2 * (letters + 2), 70), natural log."""

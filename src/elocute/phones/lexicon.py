@@ -7,9 +7,9 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
+from elocute.assets import read_asset
 from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.phones.inventory import PHONES, VOWELS, parse_arpabet, parse_ipa
 from elocute.phones.normalize import to_ascii
@@ -90,7 +90,7 @@ class Lexicon:
 @cache
 def default_lexicon() -> Lexicon:
     """The lexicon that ships in the package, read once per process."""
-    return Lexicon(files("elocute").joinpath("assets", "lexicon.bin").read_bytes())
+    return Lexicon(read_asset("lexicon.bin"))
 
 
 class UserLexicon:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 
+from elocute.assets import open_model, read_card
 from elocute.errors import ConfigError
 from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features
 from elocute.types import Float64
@@ -49,17 +47,11 @@ class EmbeddedScorer:
     name = "embedded"
 
     def __init__(self) -> None:
-        import onnxruntime
-
-        assets = files("elocute") / "assets"
-        self.card: dict[str, Any] = json.loads((assets / "scorer.json").read_text(encoding="utf-8"))
+        self.card = read_card("scorer")
         expected = [*PHONE_FEATURES, *UTTERANCE_FEATURES]
         if self.card["features"] != expected:
             raise ConfigError("assets/scorer.onnx was trained on other features than this version computes; reinstall")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the graph is too small to share
-        with as_file(assets / "scorer.onnx") as path:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = open_model("scorer", threads=1)  # the graph is too small to share
 
     @property
     def version(self) -> str:

@@ -65,6 +65,7 @@ def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
+    strip(out)
     facts = compare_twins(model, full, out, rng)
     facts |= {
         "bytes": out.stat().st_size,
@@ -126,6 +127,25 @@ def write_card(run: Path, facts: dict[str, Any], heldout_per: dict[str, float], 
     }
     out.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
+
+
+def strip(path: Path) -> None:
+    """Delete what the exporter wrote for debuggers: stack traces with the paths of the machine, module names."""
+    import onnx
+
+    model = onnx.load(path)
+    model.doc_string = ""
+    for graph in (model.graph, *model.functions):
+        del graph.metadata_props[:]
+        graph.doc_string = ""
+        for part in (*graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del model.metadata_props[:]
+    onnx.save(model, path)
 
 
 def compare_twins(model: AcousticModel, full: Path, small: Path, rng: np.random.Generator) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from elocute.phones.g2p import ModelG2P, decode_greedy
+from elocute.training.export import strip
 from elocute.training.g2p import guess
 from elocute.training.g2p_data import score, split_lexicon
 from elocute.training.g2p_model import G2PModelConfig, G2PNetwork, encode_words
@@ -88,6 +89,7 @@ def main() -> None:
     args = parser.parse_args()
     network = load_network(args.run)
     onnx.save(round_weights(export(network)), args.out)
+    strip(args.out)
     split = split_lexicon(args.lexicon)
     model = ModelG2P(args.out)
     words = list(split.test)

@@ -18,17 +18,14 @@ import numpy as np
 import torch
 
 from elocute.corpora.speechocean762 import (
-    MISPRONOUNCED_BELOW,
-    ScoredUtterance,
     read_speechocean762,
     speaker_folds,
 )
-from elocute.ctc import lattice
-from elocute.diagnosis import Detector, detector_inputs, omission_gain
-from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, mse, pcc, roc_auc
-from elocute.evaluation.metrics import Detection
+from elocute.evaluation import bootstrap_by_group, mse, pcc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
+from elocute.training.detector import fit_detector, omission_threshold
+from elocute.training.export import strip
 from elocute.training.planting import plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
@@ -40,15 +37,9 @@ from elocute.training.scorer_data import (
     score_planted_words,
 )
 from elocute.training.scorer_model import Ensemble, Scorer
-from elocute.types import Float32, Float64
+from elocute.types import Float64
 
 log = logging.getLogger(__name__)
-
-PRECISION_GOAL = 0.7
-"""The shipped operating point is the lowest threshold that reaches this precision out of fold."""
-OMISSION_FALSE_ALARMS = 0.003
-"""Share of spoken words that the omission threshold may take for left out."""
-FIRST_HEARD = PHONE_FEATURES.index(f"heard_{PHONES[0]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,115 +277,6 @@ def baseline_table(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]) -
     return table
 
 
-def fit_detector(
-    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int], omission_nats: float
-) -> tuple[Detector, dict[str, Any]]:
-    """Fit the probability that a phone is wrong, and choose its threshold; measured across folds.
-
-    Returns: the detector fitted on all out-of-fold predictions, and its metrics when fitted without the fold.
-    """
-    inputs = np.concatenate([_inputs(row, p) for row, p in zip(rows, predicted, strict=True)])
-    wrong = np.concatenate([row.phone < MISPRONOUNCED_BELOW for row in rows])
-    fold = np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows])
-    stated, flagged = np.empty(len(wrong)), np.zeros(len(wrong), dtype=bool)
-    for k in np.unique(fold):
-        here, seen = fold == k, fold != k
-        bias, weights = fit_logistic(inputs[seen], wrong[seen])
-        part = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-        stated[here] = part.probability(inputs[here])
-        flagged[here] = stated[here] >= precise_threshold(wrong[seen], part.probability(inputs[seen])).threshold
-    speakers = np.concatenate([np.full(len(row.phone), row.speaker) for row in rows])
-    auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), speakers.tolist(), draws=200)
-    best = max((f1_at(wrong, stated, t) for t in np.linspace(0.02, 0.9, 89)), key=lambda found: found.f1)
-    shipped = f1_at(wrong, flagged.astype(float), 0.5)
-    bias, weights = fit_logistic(inputs, wrong)
-    final = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-    point = precise_threshold(wrong, final.probability(inputs))
-    detector = Detector(
-        bias=bias, weights=weights, threshold=round(point.threshold, 4), omission_nats_per_phone=omission_nats
-    )
-    metrics = {
-        "positives": f"phones scored below {MISPRONOUNCED_BELOW}: {int(wrong.sum())} of {len(wrong)}",
-        "roc_auc": round(roc_auc(wrong, stated), 4),
-        "roc_auc_95": [round(value, 4) for value in auc],
-        "expected_calibration_error": round(expected_calibration_error(wrong, stated), 4),
-        "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")},
-        "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
-    }
-    return detector, metrics
-
-
-def _inputs(row: ScoredFeatures, predicted: Predicted) -> Float64:
-    """Detector inputs of one utterance, from the stored features."""
-    L = len(row.phone)
-    log_heard = row.features.phone[np.arange(L), FIRST_HEARD + row.features.phone_ids].astype(np.float64)
-    return detector_inputs(predicted.phone / 2, log_heard)
-
-
-def precise_threshold(wrong: np.ndarray, stated: Float64) -> Detection:
-    """The lowest of 200 thresholds whose precision reaches the goal."""
-    points = [f1_at(wrong, stated, t) for t in np.linspace(0.05, 0.95, 181)]
-    return next((point for point in points if point.precision >= PRECISION_GOAL), points[-1])
-
-
-def fit_logistic(inputs: Float64, positive: np.ndarray, ridge: float = 1e-3) -> tuple[float, tuple[float, ...]]:
-    """Logistic regression by Newton's method; returns bias and weights."""
-    design = np.column_stack([np.ones(len(inputs)), inputs])
-    weights = np.zeros(design.shape[1])
-    penalty = ridge * len(inputs) * np.diag([0.0, *([1e-3] * inputs.shape[1])])
-    for _ in range(50):
-        stated = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (positive - stated) - penalty @ weights
-        hessian = (design * (stated * (1 - stated))[:, None]).T @ design + penalty
-        step = np.linalg.solve(hessian, gradient)
-        weights = weights + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(weights[0]), tuple(float(w) for w in weights[1:])
-
-
-def omission_threshold(
-    utterances: Sequence[ScoredUtterance], posteriors: Mapping[str, Float32], seed: int = 0
-) -> tuple[float, dict[str, Any]]:
-    """Choose from how many nats a phone a word counts as left out, by planting words that nobody said.
-
-    Every utterance gets a word of another utterance at a random place in its text. The threshold is the quantile of
-    the words of the unchanged texts; how many planted words it finds is reported.
-    """
-    rng = np.random.default_rng(seed)
-    said: list[float] = []
-    planted: list[float] = []
-    for utterance in utterances:
-        words = [_labels(word.phones) for word in utterance.words]
-        said.extend(_gains(posteriors[utterance.id], words))
-        other = utterances[int(rng.integers(len(utterances)))]
-        place = int(rng.integers(len(words) + 1))
-        words.insert(place, _labels(other.words[int(rng.integers(len(other.words)))].phones))
-        planted.append(float(_gains(posteriors[utterance.id], words)[place]))
-    threshold = round(float(np.quantile(said, 1 - OMISSION_FALSE_ALARMS)), 2)
-    facts = {
-        "threshold_nats_per_phone": threshold,
-        "false_alarms_on_said_words": round(float((np.array(said) > threshold).mean()), 4),
-        "planted_words_found": round(float((np.array(planted) > threshold).mean()), 4),
-        "said_words": len(said),
-        "planted_words": len(planted),
-    }
-    return threshold, facts
-
-
-def _gains(log_probs: Float32, words: Sequence[Sequence[int]]) -> Float64:
-    """Nats a phone that leaving each word out would gain, shape (W,); +inf where the text is too long to be said."""
-    ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
-    whole = lattice(log_probs, [label for word in words for label in word])
-    if whole.log_prob == -np.inf:
-        return np.full(len(words), np.inf)
-    return omission_gain(whole, ids) / np.bincount(ids)
-
-
-def _labels(phones: Sequence[str]) -> list[int]:
-    return [PHONES.index(phone) + 1 for phone in phones]
-
-
 def export(ensemble: Ensemble, example: ScoredFeatures, out: Path) -> None:
     """Write the ensemble as one graph over one utterance, and check it against torch."""
     import onnxruntime
@@ -420,6 +302,7 @@ def export(ensemble: Ensemble, example: ScoredFeatures, out: Path) -> None:
     )
     assert program is not None
     program.save(out, external_data=False)
+    strip(out)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = ensemble(*(torch.from_numpy(value) for value in inputs.values()))

@@ -1,0 +1,43 @@
+"""The models that ship in the package: an ONNX graph and a JSON card each. Read here, and only when asked for."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from elocute.errors import ConfigError
+
+
+def read_asset(name: str) -> bytes:
+    """Bytes of an asset; ConfigError if it is missing."""
+    asset = files("elocute") / "assets" / name
+    if not asset.is_file():
+        raise ConfigError(f"elocute's asset {name} is missing; reinstall elocute")
+    return asset.read_bytes()
+
+
+def read_card(stem: str) -> dict[str, Any]:
+    """The card of a model: data, licence, command, metrics, limits; ConfigError if it is missing or damaged."""
+    try:
+        card: dict[str, Any] = json.loads(read_asset(f"{stem}.json"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"elocute's asset {stem}.json is not JSON ({error}); reinstall elocute") from error
+    return card
+
+
+def open_model(source: str | Path, *, threads: int | None = None) -> Any:
+    """An onnxruntime session on the CPU of a shipped model, named by its stem, or of a file.
+
+    Threads None leaves the choice to onnxruntime. ConfigError if the model is missing.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    if isinstance(source, Path) and not source.is_file():
+        raise ConfigError(f"model {source} not found; expected an ONNX file")
+    model = source.read_bytes() if isinstance(source, Path) else read_asset(f"{source}.onnx")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
