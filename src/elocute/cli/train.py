@@ -60,6 +60,9 @@ def scorer(
     out: Annotated[Path, typer.Option(help="Folder for scorer.onnx, its card and the out-of-fold predictions.")],
     folds: int = 5,
     fold_seed: int = 1,
+    planted_fold: Annotated[
+        list[int] | None, typer.Option(help="Plant errors in this fold only; repeat for more.")
+    ] = None,
 ) -> None:
     """Train the scorer, measure it out of fold beside trivial baselines, and export it."""
     from rich.console import Console
@@ -74,6 +77,7 @@ def scorer(
         out=out,
         folds=folds,
         fold_seed=fold_seed,
+        planted_folds=tuple(planted_fold) if planted_fold else None,
         command=shlex.join(["elocute", *sys.argv[1:]]),
     )
     with Progress(console=Console(stderr=True)) as bar:

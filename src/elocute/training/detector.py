@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
 from elocute.ctc import lattice
@@ -25,36 +26,53 @@ OMISSION_FALSE_ALARMS = 0.003
 """Share of spoken words that the omission threshold may take for left out."""
 LEAST_OMISSION_NATS = 1.0
 """A phone; below it the recording would hardly be explained better without the word."""
+PLANTED_WEIGHT = 0.1
+"""Weight of a phone of a planted utterance beside one that people scored."""
 FIRST_HEARD = PHONE_FEATURES.index(f"heard_{PHONES[0]}")
 
 
 def fit_detector(
-    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int], omission_nats: float
+    scored: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
+    planted: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
+    fold_of: Mapping[str, int],
+    omission_nats: float,
 ) -> tuple[Detector, dict[str, Any]]:
-    """Fit the probability that a phone is wrong, and choose its threshold; measured across folds.
+    """Fit the probability that a phone is wrong, and choose its threshold; measured on people's scores across folds.
+
+    Lone errors of otherwise good speakers are rare among the people-scored recordings, so planted ones are added with
+    a small weight. They move the probability only where the lattice contradicts the text, and never the metrics.
+
+    Args:
+        scored: utterances that people scored, and their out-of-fold predictions.
+        planted: utterances with planted errors, and theirs.
+        fold_of: fold of every speaker.
+        omission_nats: from `omission_threshold`.
 
     Returns: the detector fitted on all out-of-fold predictions, and its metrics when fitted without the fold.
     """
-    inputs = np.concatenate([_inputs(row, p) for row, p in zip(rows, predicted, strict=True)])
-    wrong = np.concatenate([row.phone < MISPRONOUNCED_BELOW for row in rows])
-    fold = np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows])
+    rows, predicted = scored
+    inputs, wrong, fold = _stack(rows, predicted, fold_of)
+    more_inputs, more_wrong, more_fold = _stack(*planted, fold_of)
+
+    def fitted(seen: np.ndarray, more: np.ndarray) -> Detector:
+        weight = np.concatenate([np.ones(seen.sum()), np.full(more.sum(), PLANTED_WEIGHT)])
+        bias, weights = fit_logistic(
+            np.concatenate([inputs[seen], more_inputs[more]]), np.concatenate([wrong[seen], more_wrong[more]]), weight
+        )
+        draft = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
+        point = precise_threshold(wrong[seen], draft.probability(inputs[seen]))
+        return replace(draft, threshold=round(float(point.threshold), 4))
+
     stated, flagged = np.empty(len(wrong)), np.zeros(len(wrong), dtype=bool)
     for k in np.unique(fold):
-        here, seen = fold == k, fold != k
-        bias, weights = fit_logistic(inputs[seen], wrong[seen])
-        part = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
+        here = fold == k
+        part = fitted(~here, more_fold != k)
         stated[here] = part.probability(inputs[here])
-        flagged[here] = stated[here] >= precise_threshold(wrong[seen], part.probability(inputs[seen])).threshold
-    speakers = np.concatenate([np.full(len(row.phone), row.speaker) for row in rows])
-    auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), speakers.tolist(), draws=200)
+        flagged[here] = stated[here] >= part.threshold
+    speakers = [row.speaker for row in rows for _ in row.phone]
+    auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), speakers, draws=200)
     best = max((f1_at(wrong, stated, t) for t in np.linspace(0.02, 0.9, 89)), key=lambda found: found.f1)
     shipped = f1_at(wrong, flagged.astype(float), 0.5)
-    bias, weights = fit_logistic(inputs, wrong)
-    final = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-    point = precise_threshold(wrong, final.probability(inputs))
-    detector = Detector(
-        bias=bias, weights=weights, threshold=round(point.threshold, 4), omission_nats_per_phone=omission_nats
-    )
     metrics = {
         "positives": f"phones scored below {MISPRONOUNCED_BELOW}: {int(wrong.sum())} of {len(wrong)}",
         "roc_auc": round(roc_auc(wrong, stated), 4),
@@ -63,10 +81,21 @@ def fit_detector(
         "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")},
         "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
     }
-    return detector, metrics
+    return fitted(np.ones(len(wrong), dtype=bool), np.ones(len(more_wrong), dtype=bool)), metrics
 
 
-def _inputs(row: ScoredFeatures, predicted: Predicted) -> Float64:
+def _stack(
+    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int]
+) -> tuple[Float64, NDArray[np.bool_], NDArray[np.int64]]:
+    """Detector inputs (N, 4), whether wrong (N,) and fold (N,) of all phones."""
+    return (
+        np.concatenate([detector_inputs_of(row, p) for row, p in zip(rows, predicted, strict=True)]),
+        np.concatenate([row.phone < MISPRONOUNCED_BELOW for row in rows]),
+        np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows]),
+    )
+
+
+def detector_inputs_of(row: ScoredFeatures, predicted: Predicted) -> Float64:
     """Detector inputs of one utterance, from the stored features."""
     L = len(row.phone)
     log_heard = row.features.phone[np.arange(L), FIRST_HEARD + row.features.phone_ids].astype(np.float64)
@@ -79,15 +108,18 @@ def precise_threshold(wrong: np.ndarray, stated: Float64) -> Detection:
     return next((point for point in points if point.precision >= PRECISION_GOAL), points[-1])
 
 
-def fit_logistic(inputs: Float64, positive: np.ndarray, ridge: float = 1e-3) -> tuple[float, tuple[float, ...]]:
-    """Logistic regression by Newton's method; returns bias and weights."""
+def fit_logistic(
+    inputs: Float64, positive: NDArray[np.bool_], weight: Float64 | None = None
+) -> tuple[float, tuple[float, ...]]:
+    """Logistic regression of weighted examples by Newton's method; returns bias and weights."""
+    share = np.ones(len(inputs)) if weight is None else weight
     design = np.column_stack([np.ones(len(inputs)), inputs])
     weights = np.zeros(design.shape[1])
-    penalty = ridge * len(inputs) * np.diag([0.0, *([1e-3] * inputs.shape[1])])
+    penalty = 1e-6 * share.sum() * np.diag([0.0, *([1.0] * inputs.shape[1])])
     for _ in range(50):
         stated = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (positive - stated) - penalty @ weights
-        hessian = (design * (stated * (1 - stated))[:, None]).T @ design + penalty
+        gradient = design.T @ (share * (positive - stated)) - penalty @ weights
+        hessian = (design * (share * stated * (1 - stated))[:, None]).T @ design + penalty
         step = np.linalg.solve(hessian, gradient)
         weights = weights + step
         if np.abs(step).max() < 1e-9:
