@@ -64,25 +64,25 @@ EXAMPLES = (
         text="I think the weather is nice today.",
         planted=Planted(word_index=1, canonical="TH IH1 NG K", phone_index=0, said="S"),
     ),
-    Example(id="table", voice="rms", text="Please put the bag on the table."),
+    Example(id="car", voice="slt", text="My father drives a red car."),
     Example(
-        id="table-beg",
-        voice="rms",
-        text="Please put the bag on the table.",
-        planted=Planted(word_index=3, canonical="B AE1 G", phone_index=1, said="EH1"),
-    ),
-    Example(id="village", voice="awb", text="The village has a very good school."),
-    Example(
-        id="village-wery",
-        voice="awb",
-        text="The village has a very good school.",
-        planted=Planted(word_index=4, canonical="V EH1 R IY0", phone_index=0, said="W"),
-    ),
-    Example(
-        id="brother-dropped",
+        id="car-led",
         voice="slt",
-        text="My brother is a very tall man.",
-        planted=Planted(word_index=4, canonical="V EH1 R IY0", phone_index=None),
+        text="My father drives a red car.",
+        planted=Planted(word_index=4, canonical="R EH1 D", phone_index=0, said="L"),
+    ),
+    Example(id="zoo", voice="rms", text="Can you help me find the zoo?"),
+    Example(
+        id="zoo-sue",
+        voice="rms",
+        text="Can you help me find the zoo?",
+        planted=Planted(word_index=6, canonical="Z UW1", phone_index=0, said="S"),
+    ),
+    Example(
+        id="museum-dropped",
+        voice="rms",
+        text="We are going to the new museum.",
+        planted=Planted(word_index=5, canonical="N UW1", phone_index=None),
     ),
 )
 
