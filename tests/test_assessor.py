@@ -103,6 +103,12 @@ def test_no_candidates_are_refused(nbest: int):
         assessor(SAID, nbest=nbest)
 
 
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_threads_are_refused(threads: int):
+    with pytest.raises(ConfigError, match=f"threads is {threads}; expected 1 or more"):
+        Assessor(AssessorConfig(threads=threads), backend=PlantedBackend(PHONES, SAID))
+
+
 @pytest.mark.parametrize("phones", [PHONES[:38], PHONES[::-1], tuple(phone.lower() for phone in PHONES)])
 def test_a_backend_of_other_phones_is_refused(phones: tuple[str, ...]):
     with pytest.raises(ConfigError, match=r"backend planted .* 39 ARPABET phones"):

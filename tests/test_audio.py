@@ -536,6 +536,13 @@ def test_length_limits(tmp_path):
             audio_from_array(samples, 16000, max_duration_s=limit)
 
 
+@pytest.mark.parametrize("sample_rate", [None, 16000])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_of_samples_are_pointed_to_arrays(kind, sample_rate):
+    with pytest.raises(AudioError, match=f"recording is a {kind.__name__}; .*wrap samples in np.asarray"):
+        load_audio(kind([0.0, 0.1] * 8000), sample_rate=sample_rate)
+
+
 def test_a_long_header_is_refused_before_decoding(tmp_path, monkeypatch):
     path = tmp_path / "hours.wav"
     size = 2 * 3600 * 16000 * 2

@@ -50,7 +50,7 @@ class Assessor:
         backend: an acoustic backend to use in place of the one that the settings name.
 
     Raises:
-        ConfigError: unknown backend, scale or nbest, or a backend whose phones are not the scorer's.
+        ConfigError: unknown backend, scale, nbest or threads, or a backend whose phones are not the scorer's.
     """
 
     def __init__(self, config: AssessorConfig | None = None, *, backend: Backend | None = None) -> None:
@@ -59,6 +59,8 @@ class Assessor:
             raise ConfigError(f"scale is {self.config.scale}; expected one of {', '.join(map(str, SCALES))}")
         if self.config.nbest < 1:
             raise ConfigError(f"nbest is {self.config.nbest}; expected 1 or more candidates")
+        if self.config.threads is not None and self.config.threads < 1:
+            raise ConfigError(f"threads is {self.config.threads}; expected 1 or more, or None for as many as it takes")
         self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
         phone_set = self.backend.phone_set
         if phone_set.symbols != PHONES or any(len(tokens) != 1 for tokens in phone_set.tokens):

@@ -114,6 +114,12 @@ def test_letters_of_other_scripts_are_named(text, message):
         tokens(text)
 
 
+@pytest.mark.parametrize("text", [None, b"hello", 42, ["hello"]])
+def test_only_a_str_is_a_text(text):
+    with pytest.raises(TextError, match=f"the text is a {type(text).__name__}; expected a str"):
+        tokens(text)
+
+
 def test_over_long_text_and_words():
     with pytest.raises(TextError, match=f"has {MAX_CHARACTERS + 1} characters, at most {MAX_CHARACTERS}"):
         tokens("a" * (MAX_CHARACTERS + 1))

@@ -49,6 +49,11 @@ def load_audio(
     checks.check_limit(max_duration_s)
     if hasattr(source, "__array__"):
         return audio_from_array(np.asarray(source), sample_rate, max_duration_s=max_duration_s)
+    if isinstance(source, list | tuple):
+        raise AudioError(
+            f"recording is a {type(source).__name__}; expected a path, bytes, a binary file or a numpy array, so wrap "
+            "samples in np.asarray"
+        )
     if sample_rate is not None:
         raise AudioError(
             f"sample_rate={sample_rate} was given with an encoded recording, which carries its own rate; leave it "

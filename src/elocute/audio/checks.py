@@ -66,8 +66,8 @@ def check_length(name: str, duration_s: float, max_duration_s: float) -> None:
         )
     if duration_s > max_duration_s:
         raise AudioError(
-            f"{name} lasts {duration_s:.1f} s; expected at most {max_duration_s:g} s, so split it or raise "
-            "max_duration_s"
+            f"{name} lasts {duration_s:.1f} s; expected at most {max_duration_s:g} s, so split it (or, in Python, give "
+            "load_audio a higher max_duration_s)"
         )
 
 

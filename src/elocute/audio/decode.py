@@ -228,8 +228,8 @@ def _collect(stream: _Stream, max_duration_s: float) -> tuple[Float32, int]:
         got += len(block)
         if got > max_duration_s * stream.rate:
             raise AudioError(
-                f"{stream.name} lasts more than {max_duration_s:g} s, the most that is accepted; split it or raise "
-                "max_duration_s"
+                f"{stream.name} lasts more than {max_duration_s:g} s, the most that is accepted; split it (or, "
+                "in Python, give load_audio a higher max_duration_s)"
             )
     got_s = got / stream.rate
     if stream.promised_s is not None and stream.promised_s - got_s > _TRUNCATED_S:

@@ -132,8 +132,10 @@ def normalize(text: str, *, is_known: Callable[[str], bool]) -> tuple[Token, ...
             word as a word and spelling it, and whether a hyphenated word is looked up in one piece.
 
     Raises:
-        TextError: nothing to say in the text, a letter that English does not have, or too long a text or word.
+        TextError: no str, nothing to say in the text, a letter that English does not have, or too long a text or word.
     """
+    if not isinstance(text, str):
+        raise TextError(f"the text is a {type(text).__name__}; expected a str, so decode bytes before")
     if len(text) > MAX_CHARACTERS:
         raise TextError(
             f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are taken; split it into sentences"
