@@ -87,6 +87,22 @@ def test_a_pipe_without_a_recording_is_an_error(content: bytes) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_full_disk_behind_stdout_is_one_line(format: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "elocute.cli", "assess", THINK, TEXT, "--format", format],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "elocute: cannot write to stdout: No space left on device; make room, or name a file with -o\n"
+    )
+
+
 def test_a_missing_recording_is_an_error() -> None:
     done = run("assess", "no-such.wav", TEXT)
     assert (done.returncode, done.stdout) == (1, b"")

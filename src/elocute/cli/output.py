@@ -39,10 +39,15 @@ def write(text: str, out: Path | None = None) -> None:
     """Write a result in UTF-8, to a file or to stdout; JSON is UTF-8 whatever the terminal speaks.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file, or stdout, cannot be written.
     """
     if out is None:
-        typer.echo(text.encode("utf-8"), nl=False)
+        try:
+            typer.echo(text.encode("utf-8"), nl=False)
+        except BrokenPipeError:
+            raise  # a reader that has seen enough is no error; typer leaves quietly
+        except OSError as error:
+            raise ConfigError(f"cannot write to stdout: {error.strerror}; make room, or name a file with -o") from error
         return
     try:
         out.write_text(text, encoding="utf-8", newline="\n")
