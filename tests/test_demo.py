@@ -23,9 +23,7 @@ def reports() -> dict[str, Report]:
 def test_the_planted_phone_is_the_lowest_of_its_sentence(row: dict, reports: dict[str, Report]) -> None:
     place = (row["planted"]["word_index"], row["planted"]["phone_index"])
     scores = {
-        (w, p): phone.score
-        for w, word in enumerate(reports[row["id"]].words)
-        for p, phone in enumerate(word.phonemes)
+        (w, p): phone.score for w, word in enumerate(reports[row["id"]].words) for p, phone in enumerate(word.phonemes)
     }
     assert min(scores, key=scores.__getitem__) == place
     good = reports[row["id"].split("-")[0]]
