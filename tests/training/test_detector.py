@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
-from elocute.training.detector import LEAST_OMISSION_NATS, fit_logistic, omission_threshold, precise_threshold
+from elocute.diagnosis import detector_inputs
+from elocute.scorer import PHONE_FEATURES, Features
+from elocute.training.detector import (
+    FALSE_ALARMS,
+    FIRST_HEARD,
+    LEAST_OMISSION_NATS,
+    fit_detector,
+    fit_logistic,
+    omission_threshold,
+)
+from elocute.training.scorer import Predicted
+from elocute.training.scorer_data import ScoredFeatures
 from planted import heard
 
 
@@ -28,15 +39,6 @@ def test_logistic_regression_is_calibrated_on_its_own_data():
     bias, weights = fit_logistic(inputs, positive)
     stated = 1 / (1 + np.exp(-(bias + inputs @ np.array(weights))))
     assert stated.sum() == pytest.approx(positive.sum(), rel=1e-6)
-
-
-def test_the_threshold_is_the_lowest_that_is_precise_enough():
-    stated = np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
-    wrong = np.array([False, False, False, True, False, True, True, True])
-    found = precise_threshold(wrong, stated)
-    assert 0.4 < found.threshold <= 0.5  # 4 of 5
-    assert found.precision == pytest.approx(0.8)
-    assert found.recall == 1.0
 
 
 def spoken(number: int, words: list[list[str]]) -> ScoredUtterance:
@@ -73,3 +75,45 @@ def test_planted_words_are_found_and_said_words_kept():
     assert facts["planted_words_found"] > 0.7
     assert facts["said_words"] == sum(len(u.words) for u in utterances)
     assert facts["planted_words"] == 48
+
+
+def scored_rows(rng: np.random.Generator, count: int, is_planted: bool) -> tuple[list[ScoredFeatures], list[Predicted]]:
+    """Utterances of ten phones whose lattice posterior and predicted score both tell wrong from right, with noise."""
+    rows, predicted = [], []
+    for number in range(count):
+        wrong = rng.random(10) < (0.3 if is_planted else 0.1)
+        features = np.zeros((10, len(PHONE_FEATURES)), np.float32)
+        features[:, FIRST_HEARD] = np.where(wrong, -5.0, -0.2) + rng.normal(0, 1.5, 10)
+        rows.append(
+            ScoredFeatures(
+                id=str(number),
+                speaker=str(number % 20),
+                is_child=False,
+                features=Features(
+                    phone=features,
+                    utterance=np.zeros(1, np.float32),
+                    phone_ids=np.zeros(10, np.int64),
+                    word_ids=np.zeros(10, np.int64),
+                ),
+                phone=np.where(wrong, 0.0, 2.0),
+                word=np.zeros((1, 3)),
+                utterance=np.zeros(4),
+                is_planted=is_planted,
+            )
+        )
+        score = np.clip(np.where(wrong, 0.8, 1.9) + rng.normal(0, 0.3, 10), 0, 2)
+        predicted.append(Predicted(phone=score, word=np.zeros((1, 3)), utterance=np.zeros(4)))
+    return rows, predicted
+
+
+def test_the_detector_is_calibrated_and_spares_what_is_well_said():
+    rng = np.random.default_rng(5)
+    fold_of = {str(speaker): speaker % 5 for speaker in range(20)}
+    detector, metrics = fit_detector(scored_rows(rng, 800, False), scored_rows(rng, 80, True), fold_of, 7.0)
+    assert metrics["roc_auc"] > 0.97
+    assert metrics["expected_calibration_error"] < 0.02
+    assert metrics["shipped_point"]["flagged_of_well_said"] == pytest.approx(FALSE_ALARMS, abs=0.006)
+    assert metrics["shipped_point"]["recall"] > 0.6
+    assert detector.omission_nats_per_phone == 7.0
+    low, high = detector.probability(detector_inputs(np.array([0.3, 0.95]), np.array([-8.0, 0.0])))
+    assert low > detector.threshold > high

@@ -13,20 +13,21 @@ from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
 from elocute.ctc import lattice
 from elocute.diagnosis import Detector, detector_inputs, omission_gain
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
-from elocute.evaluation.metrics import Detection
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
 from elocute.training.scorer import Predicted
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.types import Float32, Float64
 
-PRECISION_GOAL = 0.7
-"""The shipped operating point is the lowest threshold that reaches this precision out of fold."""
+FALSE_ALARMS = 0.01
+"""Share of well-said phones that the shipped operating point may flag, out of fold."""
+WELL_SAID = 1.8
+"""A phone with at least this mean expert score (of 2) is well said."""
 OMISSION_FALSE_ALARMS = 0.003
 """Share of spoken words that the omission threshold may take for left out."""
 LEAST_OMISSION_NATS = 1.0
 """A phone; below it the recording would hardly be explained better without the word."""
-PLANTED_WEIGHT = 0.1
+PLANTED_WEIGHT = 0.3
 """Weight of a phone of a planted utterance beside one that people scored."""
 FIRST_HEARD = PHONE_FEATURES.index(f"heard_{PHONES[0]}")
 
@@ -51,8 +52,9 @@ def fit_detector(
     Returns: the detector fitted on all out-of-fold predictions, and its metrics when fitted without the fold.
     """
     rows, predicted = scored
-    inputs, wrong, fold = _stack(rows, predicted, fold_of)
-    more_inputs, more_wrong, more_fold = _stack(*planted, fold_of)
+    inputs, scores, fold = _stack(rows, predicted, fold_of)
+    more_inputs, more_scores, more_fold = _stack(*planted, fold_of)
+    wrong, more_wrong, good = scores < MISPRONOUNCED_BELOW, more_scores < MISPRONOUNCED_BELOW, scores >= WELL_SAID
 
     def fitted(seen: np.ndarray, more: np.ndarray) -> Detector:
         weight = np.concatenate([np.ones(seen.sum()), np.full(more.sum(), PLANTED_WEIGHT)])
@@ -60,8 +62,8 @@ def fit_detector(
             np.concatenate([inputs[seen], more_inputs[more]]), np.concatenate([wrong[seen], more_wrong[more]]), weight
         )
         draft = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-        point = precise_threshold(wrong[seen], draft.probability(inputs[seen]))
-        return replace(draft, threshold=round(float(point.threshold), 4))
+        threshold = np.quantile(draft.probability(inputs[seen & good]), 1 - FALSE_ALARMS)
+        return replace(draft, threshold=round(float(threshold), 4))
 
     stated, flagged = np.empty(len(wrong)), np.zeros(len(wrong), dtype=bool)
     for k in np.unique(fold):
@@ -78,7 +80,8 @@ def fit_detector(
         "roc_auc": round(roc_auc(wrong, stated), 4),
         "roc_auc_95": [round(value, 4) for value in auc],
         "expected_calibration_error": round(expected_calibration_error(wrong, stated), 4),
-        "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")},
+        "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")}
+        | {"flagged_of_well_said": round(float(flagged[good].mean()), 4)},
         "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
     }
     return fitted(np.ones(len(wrong), dtype=bool), np.ones(len(more_wrong), dtype=bool)), metrics
@@ -86,11 +89,11 @@ def fit_detector(
 
 def _stack(
     rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int]
-) -> tuple[Float64, NDArray[np.bool_], NDArray[np.int64]]:
-    """Detector inputs (N, 4), whether wrong (N,) and fold (N,) of all phones."""
+) -> tuple[Float64, Float64, NDArray[np.int64]]:
+    """Detector inputs (N, 4), people's scores (N,) and fold (N,) of all phones."""
     return (
         np.concatenate([detector_inputs_of(row, p) for row, p in zip(rows, predicted, strict=True)]),
-        np.concatenate([row.phone < MISPRONOUNCED_BELOW for row in rows]),
+        np.concatenate([row.phone for row in rows]),
         np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows]),
     )
 
@@ -100,12 +103,6 @@ def detector_inputs_of(row: ScoredFeatures, predicted: Predicted) -> Float64:
     L = len(row.phone)
     log_heard = row.features.phone[np.arange(L), FIRST_HEARD + row.features.phone_ids].astype(np.float64)
     return detector_inputs(predicted.phone / 2, log_heard)
-
-
-def precise_threshold(wrong: np.ndarray, stated: Float64) -> Detection:
-    """The lowest of 200 thresholds whose precision reaches the goal."""
-    points = [f1_at(wrong, stated, t) for t in np.linspace(0.05, 0.95, 181)]
-    return next((point for point in points if point.precision >= PRECISION_GOAL), points[-1])
 
 
 def fit_logistic(
