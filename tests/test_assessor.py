@@ -1,6 +1,7 @@
 """The pipeline on planted posteriors: what was planted is what the report says."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -258,6 +259,17 @@ def test_what_cannot_be_assessed_is_refused():
         assessor(SAID, variants=False).assess(recording(0.2), TEXT)
     with pytest.raises(TextError):
         assessor(SAID).assess(recording(1.0), "  ")
+
+
+def test_another_text_than_the_one_that_was_said_is_warned_of(good: Report):
+    warnings = assessor(SAID).assess(recording(3.0), "Please give my money to someone.").warnings
+    (found,) = [warning for warning in warnings if warning.startswith("hardly any of the text was heard")]
+    heard_sounds, sounds = map(int, re.findall(r"\d+", found))
+    assert heard_sounds < sounds / 3
+    assert sounds == len(phonemize("Please give my money to someone.").phones)
+    assert not any(warning.startswith("hardly any") for warning in good.warnings)
+    half = assessor(SAID[:9]).assess(recording(3.0), TEXT)
+    assert not any(warning.startswith("hardly any") for warning in half.warnings)
 
 
 def test_warnings_name_what_makes_scores_less_certain():

@@ -40,6 +40,10 @@ VARIANT_NATS = 2.0
 FAINT_DB = -45.0
 NOISY_DB = 10.0
 CLIPPED_SHARE = 0.005
+HEARD_PROBABILITY = 0.2
+"""A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
+HEARD_SHARE = 1 / 3
+"""Below this share of phones heard, the recording may hold another text, or no speech at all."""
 
 
 class Assessor:
@@ -296,6 +300,14 @@ class _Writer:
             warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
         if quality.snr_db is not None and quality.snr_db < NOISY_DB:
             warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
+        lattice = self.analysis.found.lattice
+        own = lattice.label_occupancies() * np.exp(lattice.log_probs[:, lattice.labels])  # (T, L)
+        heard = own.max(axis=0) >= HEARD_PROBABILITY
+        if heard.mean() < HEARD_SHARE:
+            warnings.append(
+                f"hardly any of the text was heard ({heard.sum()} of {len(heard)} sounds), so the scores may mean "
+                "nothing; check that the recording holds speech, and this text"
+            )
         guessed = [word.text for word in self.canonical if word.source == "g2p"]
         if guessed:
             warnings.append(f"not in the lexicon, pronunciation guessed: {', '.join(guessed)}")
