@@ -356,7 +356,14 @@ def test_ctrl_c_stops_quietly_and_the_run_goes_on(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, 60)
     out, partial = tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
     command = [sys.executable, str(FAKES), str(manifest), str(out), "2", "0.03"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell that runs the tests in the background has SIGINT ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_until(lambda: partial.exists() and partial.read_bytes().count(b"\n") >= 3)
     os.killpg(process.pid, signal.SIGINT)
     _, complaints = process.communicate(timeout=20)

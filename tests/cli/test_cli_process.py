@@ -190,6 +190,8 @@ def test_a_stopped_batch_says_how_to_go_on(tmp_path: Path) -> None:
         [sys.executable, "-m", "elocute.cli", "batch", str(manifest), "-o", str(out), "--workers", "1"],
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # A shell that runs the tests in the background has SIGINT ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     partial = tmp_path / "out.jsonl.partial"
     deadline_s = time.monotonic() + 60
