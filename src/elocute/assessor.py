@@ -42,8 +42,12 @@ NOISY_DB = 10.0
 CLIPPED_SHARE = 0.005
 HEARD_PROBABILITY = 0.2
 """A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
-HEARD_SHARE = 1 / 3
-"""Below this share of phones heard, the recording may hold another text, or no speech at all."""
+HEARD_SHARE = 0.2
+"""Below this share of phones heard, the recording may hold another text, or no speech at all.
+
+Of speechocean762's 2,500 train utterances, 7 lie below with acoustic models that did not train on their speakers; with
+the text of another utterance, 63 % do.
+"""
 
 
 class Assessor:
