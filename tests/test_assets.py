@@ -24,6 +24,7 @@ def test_a_card_says_data_licence_command_and_size(stem: str) -> None:
     assert card["bytes"] == len(read_asset(f"{stem}.onnx"))
     assert card["licence"].startswith("Apache-2.0")
     assert card["data"]
+    assert "train" in card["command"]
     assert card["parameters"] > 0
     if "sha256" in card:
         assert card["sha256"] == hashlib.sha256(read_asset(f"{stem}.onnx")).hexdigest()
