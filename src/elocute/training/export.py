@@ -112,7 +112,8 @@ def write_card(run: Path, facts: dict[str, Any], heldout_per: dict[str, float], 
             "ESC-10 noise, its CC0 clips",
         ],
         "command": f"elocute train acoustic --speechocean DIR --native kathleen --native ljspeech --noise esc10 "
-        f"--minutes {record['config']['minutes']} --seed {record['config']['seed']} --out RUN; elocute train export RUN",
+        f"--minutes {record['config']['minutes']} --seed {record['config']['seed']} --out RUN; "
+        "elocute train export RUN",
         "training": record["config"] | {name: "" for name in ("speechocean", "native", "noise", "out", "cache")},
         "steps": record["steps"],
         "minutes_on_one_gpu_of_three_sharing_it": round(record["spent_s"] / 60, 1),
