@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elocute.acoustic import Backend, load_backend
 from elocute.audio import AudioSource, load_audio
@@ -43,7 +44,7 @@ CLIPPED_SHARE = 0.005
 HEARD_PROBABILITY = 0.2
 """A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
 HEARD_SHARE = 0.2
-"""Below this share of phones heard, the recording may hold another text, or no speech at all.
+"""Below this share of phones heard, the recording holds another text, or no speech at all, and nothing is scored.
 
 Of speechocean762's 2,500 train utterances, 7 lie below with acoustic models that did not train on their speakers; with
 the text of another utterance, 63 % do.
@@ -119,7 +120,8 @@ class Assessor:
             self.detector,
             self.config.nbest,
         )
-        return _Writer(self, recording, canonical, analysis, scores, diagnosis).report()
+        heard = heard_phones(analysis)
+        return _Writer(self, recording, canonical, analysis, scores, diagnosis, heard).report()
 
 
 def assess(audio: AudioSource, text: str, *, sample_rate: int | None = None) -> Report:
@@ -159,6 +161,13 @@ def best_variants(posteriors: Posteriors, canonical: Canonical) -> Canonical:
     return replace(canonical, words=tuple(words))
 
 
+def heard_phones(analysis: Analysis) -> NDArray[np.bool_]:
+    """Which canonical phones the acoustic model found anywhere in the recording, shape (L,)."""
+    lattice = analysis.found.lattice
+    own = lattice.label_occupancies() * np.exp(lattice.log_probs[:, lattice.labels])
+    return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     """Writes what the steps found into a report."""
@@ -169,6 +178,12 @@ class _Writer:
     analysis: Analysis
     scores: Scores
     diagnosis: Diagnosis
+    heard: NDArray[np.bool_]
+
+    @property
+    def is_scorable(self) -> bool:
+        """Whether enough of the text was heard for scores to mean anything."""
+        return bool(self.heard.mean() >= HEARD_SHARE)
 
     def report(self) -> Report:
         """The report."""
@@ -201,20 +216,22 @@ class _Writer:
             ),
             words=words,
             mispronunciations=self._mispronunciations(words),
-            fluency=self._fluency(words),
+            fluency=self._fluency(words) if self.is_scorable else None,
             prosody=None,
             feedback=(),
             warnings=tuple(warnings),
         )
 
-    def _scaled(self, score: float) -> float:
-        """A score of 0 to 1 on the report's scale, rounded to a tenth of a percent of it."""
+    def _scaled(self, score: float) -> float | None:
+        """A score of 0 to 1 on the report's scale, rounded to a tenth of a percent of it; None if nothing is scored."""
+        if not self.is_scorable:
+            return None
         scale = self.assessor.config.scale
         return round(float(score) * scale, {1: 3, 10: 2, 100: 1}[scale])
 
     def _word(self, index: int, word: Word) -> WordReport:
         positions = np.flatnonzero(self.analysis.features.word_ids == index)
-        omitted = bool(self.diagnosis.omitted[index])
+        omitted = self.is_scorable and bool(self.diagnosis.omitted[index])
         phones = tuple(self._phone(int(i), phone, omitted) for i, phone in zip(positions, word.phones, strict=True))
         wrong = any(phone.error for phone in phones)
         return WordReport(
@@ -239,8 +256,8 @@ class _Writer:
             end_s=None if omitted else round(float(times.end_s[i]), 3),
             score=self._scaled(0.0 if omitted else self.scores.phone[i]),
             expected=phone.symbol,
-            actual=None if omitted else found.actual,
-            error="deletion" if omitted else found.error,
+            actual=found.actual if self.is_scorable and not omitted else None,
+            error="deletion" if omitted else found.error if self.is_scorable else None,
             probability=round(found.probability, 4),
             nbest=tuple(Heard(phone=symbol, probability=round(p, 4)) for symbol, p in found.nbest),
         )
@@ -304,13 +321,10 @@ class _Writer:
             warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
         if quality.snr_db is not None and quality.snr_db < NOISY_DB:
             warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
-        lattice = self.analysis.found.lattice
-        own = lattice.label_occupancies() * np.exp(lattice.log_probs[:, lattice.labels])  # (T, L)
-        heard = own.max(axis=0) >= HEARD_PROBABILITY
-        if heard.mean() < HEARD_SHARE:
+        if not self.is_scorable:
             warnings.append(
-                f"hardly any of the text was heard ({heard.sum()} of {len(heard)} sounds), so the scores may mean "
-                "nothing; check that the recording holds speech, and this text"
+                f"hardly any of the text was heard ({self.heard.sum()} of {len(self.heard)} sounds), so nothing is "
+                "scored; check that the recording holds speech, and this text"
             )
         guessed = [word.text for word in self.canonical if word.source == "g2p"]
         if guessed:

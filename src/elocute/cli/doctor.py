@@ -195,6 +195,8 @@ def _noise(backend: str) -> str:
         report = assessor.assess(noise, "we call it bear", sample_rate=16_000)
     except ElocuteError as error:
         return f"refused ({error})"
+    if report.utterance.total is None:
+        return "not scored, and the report says why"
     return f"scored {report.utterance.total} of {report.scale}"
 
 
