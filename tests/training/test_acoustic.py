@@ -1,9 +1,17 @@
 """The training loss: wildcard columns need a CTC gradient that PyTorch's own backward does not give."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
 import torch
 from torch.nn import functional as F
 
-from elocute.training.acoustic import ExactCtc, with_wildcards
+from elocute.training.acoustic import AcousticTraining, ExactCtc, train, with_wildcards
+from elocute.training.acoustic_model import AcousticConfig
+from elocute.training.data import Recording, TrainingSet
 
 
 def plain_ctc(log_probs: torch.Tensor, labels: list[int]) -> torch.Tensor:
@@ -47,3 +55,61 @@ def test_an_impossible_example_is_left_out_without_harm() -> None:
     nll.sum().backward()
     assert nll.item() == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AcousticTraining:
+    """A training of a tiny model on noise, with two recordings left out."""
+    generator = np.random.default_rng(0)
+    recordings = [
+        Recording(id=str(i), audio=Path("x"), labels=(1, 2), phones=(1, 2), speaker="s", is_native=False)
+        for i in range(6)
+    ]
+    model = AcousticConfig(width=16, feed_forward=16, heads=2, blocks=2, channels=4, intermediate_block=1)
+    frames = torch.from_numpy(generator.normal(size=(6 * 60, model.mels)).astype(np.float32))
+
+    def build_sets(config: AcousticTraining, device: torch.device):
+        lengths = torch.full((4,), 60)
+        training = TrainingSet(
+            recordings=recordings[:4], frames=frames[:240], lengths=lengths, noise=frames[240:], batch_s=2.0, seed=1
+        )
+        return training, recordings[4:], frames[240:], lengths[:2]
+
+    monkeypatch.setattr("elocute.training.acoustic.build_sets", build_sets)
+    return AcousticTraining(
+        speechocean=tmp_path,
+        native=(),
+        noise=tmp_path,
+        out=tmp_path / "run",
+        fold=0,
+        minutes=3 / 60,
+        report_every=2,
+        flat_start_steps=2,
+        plateau_step=4,
+        plateau_loss=1e9,
+        model=model,
+    )
+
+
+def test_a_training_that_stopped_goes_on_where_it_was(tiny: AcousticTraining) -> None:
+    out = train(replace(tiny, stop_after_minutes=1 / 60), torch.device("cpu"))
+    first = json.loads((out / "run.json").read_text())
+    assert 1.0 <= first["spent_s"] < 2.5
+    train(tiny, torch.device("cpu"))
+    second = json.loads((out / "run.json").read_text())
+    assert second["spent_s"] >= 3.0
+    assert second["step"] > first["step"]
+    assert second["curve"][: len(first["curve"])] == first["curve"]
+    assert second["restarts"] == 0
+    with np.load(out / "heldout.npz") as rows:
+        assert rows.files == ["4", "5"]
+        assert rows["4"].shape == (30, 40)
+
+
+def test_a_model_on_the_blank_plateau_is_started_anew(tiny: AcousticTraining) -> None:
+    out = train(replace(tiny, plateau_loss=0.0, most_restarts=2), torch.device("cpu"))
+    record = json.loads((out / "run.json").read_text())
+    assert record["restarts"] == 2
+    steps = [point["step"] for point in record["curve"]]
+    assert steps[:6] == [2, 4, 2, 4, 2, 4]
+    assert steps[6:] == [6 + 2 * n for n in range(len(steps) - 6)]

@@ -53,6 +53,9 @@ class AcousticTraining:
         seed: seed of weights, order and augmentation.
         minutes: length of the whole training; the learning rate follows the clock.
         stop_after_minutes: end this process then, to be resumed by another; None runs to the end.
+        plateau_step: at this step (rounded up to a report) the loss tells whether the flat start worked.
+        plateau_loss: above it, nats a label, it did not: those that did are near 2.4, the others above 4.2.
+        most_restarts: how often to start anew.
     """
 
     speechocean: Path
@@ -76,6 +79,9 @@ class AcousticTraining:
     weight_decay: float = 0.03
     clip: float = 2.0
     report_every: int = 500
+    plateau_step: int = 3_000
+    plateau_loss: float = 3.6
+    most_restarts: int = 3
     model: AcousticConfig = field(default_factory=AcousticConfig)
 
 
@@ -163,69 +169,109 @@ def build_sets(config: AcousticTraining, device: torch.device) -> tuple[Training
     return training, [every[i] for i in held], take(held), lengths[held]
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a training has come: steps, seconds spent over all its processes, restarts, and its curve."""
+
+    step: int = 0
+    spent_s: float = 0.0
+    restarts: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
 def train(config: AcousticTraining, device: torch.device) -> Path:
     """Train (or resume) one model and, with a fold left out, score its speakers.
+
+    The state is saved at every fourth report, so that a killed process loses little. A model that is still on the
+    blank plateau of CTC at `plateau_step` never leaves it: it is started anew from another seed, as the clock goes on.
 
     Returns: the run folder.
     """
     started = time.monotonic()
-    torch.manual_seed(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     training, held, held_frames, held_lengths = build_sets(config, device)
     data = hashlib.sha256(repr([(r.id, r.labels) for r in training.recordings]).encode()).hexdigest()
-    model = AcousticModel(config.model).to(device)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay),
-        lr=config.learning_rate,
-        betas=(0.9, 0.98),
-        fused=device.type == "cuda",
-    )
-    step, spent = 0, 0.0
+    progress = Progress()
+    model, optimizer = new_model(config, device, progress.restarts)
     state = config.out / "state.pt"
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        step, spent = saved["step"], saved["spent"]
-        training.generator = np.random.default_rng([config.seed, step])
-    log.info("fold %s: %d recordings, %d held out, ready in %.0f s, from step %d", config.fold,
-             len(training.recordings), len(held), time.monotonic() - started, step)  # fmt: skip
-    begun, losses, curve = time.monotonic(), torch.zeros((), device=device), []
+        progress = Progress(**saved["progress"])
+        training.generator = np.random.default_rng([config.seed, progress.step])
+    ready_s = time.monotonic() - started
+    log.info(
+        "fold %s: %d recordings, ready in %.0f s, step %d",
+        config.fold,
+        len(training.recordings),
+        ready_s,
+        progress.step,
+    )
+    before_s, begun, losses = progress.spent_s, time.monotonic(), torch.zeros((), device=device)
     limit = 60 * config.minutes
     if config.stop_after_minutes is not None:
-        limit = min(limit, spent + 60 * config.stop_after_minutes)
+        limit = min(limit, before_s + 60 * config.stop_after_minutes)
     model.train()
-    while (elapsed := spent + time.monotonic() - begun) < limit:
-        progress = elapsed / (60 * config.minutes)
-        rate = (
-            config.learning_rate
-            * min(1.0, (step + 1) / config.warm_up_steps)
-            * 0.5
-            * (1 + math.cos(math.pi * progress))
-        )
+    while progress.spent_s < limit:
+        share = progress.spent_s / (60 * config.minutes)
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        losses += train_step(model, optimizer, training, config, step, progress)
-        step += 1
-        if step % config.report_every == 0:
-            curve.append({"step": step, "spent_s": elapsed, "loss": losses.item() / config.report_every})
-            if held and step % (4 * config.report_every) == 0:
-                curve[-1]["per"] = error_rate(model, held[::4], held_frames, held_lengths, held)
-            log.info("fold %s %s", config.fold, json.dumps(curve[-1]))
-            losses.zero_()
-    spent += time.monotonic() - begun
-    saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}
-    torch.save(saved, state.with_suffix(".new"))
-    state.with_suffix(".new").rename(state)
-    finish(
-        config,
-        model,
-        held,
-        held_frames,
-        held_lengths,
-        {"steps": step, "spent_s": spent, "data_sha256": data, "curve": curve},
-    )
+            group["lr"] = learning_rate(config, progress.step, share)
+        losses += train_step(model, optimizer, training, config, progress.step, share)
+        progress.step += 1
+        progress.spent_s = before_s + time.monotonic() - begun
+        if progress.step % config.report_every:
+            continue
+        point = {
+            "step": progress.step,
+            "spent_s": progress.spent_s,
+            "loss": losses.item() / config.report_every,
+        }
+        losses.zero_()
+        if progress.step % (4 * config.report_every) == 0:
+            if held:
+                point["per"] = error_rate(model, held[::4], held_frames, held_lengths, held)
+            save_state(state, model, optimizer, progress)
+        progress.curve.append(point)
+        log.info("fold %s %s", config.fold, json.dumps(point))
+        if is_stuck(config, progress, point["loss"]):
+            progress.restarts += 1
+            progress.step = 0
+            log.warning("fold %s is on the blank plateau; start number %d", config.fold, progress.restarts + 1)
+            model, optimizer = new_model(config, device, progress.restarts)
+            model.train()
+    save_state(state, model, optimizer, progress)
+    finish(config, model, held, held_frames, held_lengths, {**asdict(progress), "data_sha256": data})
     return config.out
+
+
+def new_model(
+    config: AcousticTraining, device: torch.device, restarts: int
+) -> tuple[AcousticModel, torch.optim.Optimizer]:
+    """An untrained model and its optimizer; every restart has a seed of its own."""
+    torch.manual_seed(config.seed + 1_000 * restarts)
+    model = AcousticModel(config.model).to(device)
+    groups = parameter_groups(model, config.weight_decay)
+    return model, torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+
+
+def learning_rate(config: AcousticTraining, step: int, share: float) -> float:
+    """Warm-up by steps, then a cosine over the share of the time that is spent."""
+    warm_up = min(1.0, (step + 1) / config.warm_up_steps)
+    return config.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def is_stuck(config: AcousticTraining, progress: Progress, loss: float) -> bool:
+    """Whether the model emits blanks only: its loss at the checkpoint is that of a model that has learnt nothing."""
+    checkpoint = -(-config.plateau_step // config.report_every) * config.report_every
+    return progress.step == checkpoint and loss > config.plateau_loss and progress.restarts < config.most_restarts
+
+
+def save_state(path: Path, model: AcousticModel, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write what a resumed process needs; a kill while writing leaves the former state."""
+    new = path.with_suffix(".new")
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}, new)
+    new.rename(path)
 
 
 def train_step(

@@ -115,8 +115,8 @@ def write_card(run: Path, facts: dict[str, Any], heldout_per: dict[str, float], 
         f"--minutes {record['config']['minutes']} --seed {record['config']['seed']} --out RUN; "
         "elocute train export RUN",
         "training": record["config"] | {name: "" for name in ("speechocean", "native", "noise", "out", "cache")},
-        "steps": record["steps"],
-        "minutes_on_one_gpu_of_three_sharing_it": round(record["spent_s"] / 60, 1),
+        "steps": record["step"],
+        "minutes": round(record["spent_s"] / 60, 1),
         "twins": {key: value for key, value in facts.items() if key.startswith(("torch", "fp32"))},
         "evaluation": {
             "what": "greedy phone error rate against the canonical phones (what was said wrong counts as error too) "
