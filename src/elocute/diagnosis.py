@@ -42,8 +42,7 @@ class Detector:
 
     def probability(self, inputs: Float64) -> Float64:
         """Probability that each phone is wrong, shape (L,), from `detector_inputs` (L, len(weights))."""
-        odds = self.bias + inputs @ np.array(self.weights)
-        return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))  # 1 / (1 + exp(-odds)), which would overflow
+        return logistic(self.bias + inputs @ np.array(self.weights))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,11 @@ class Diagnosis:
 
     phones: tuple[PhoneDiagnosis, ...]
     omitted: NDArray[np.bool_]
+
+
+def logistic(odds: Float64) -> Float64:
+    """1 / (1 + exp(-odds)) without its overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))
 
 
 def detector_inputs(phone_score: Float64, log_heard: Float64) -> Float64:

@@ -5,7 +5,7 @@ Everything here is frozen. Arrays inside are never written to after construction
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,6 +134,12 @@ class PhoneSet:
     tokens: tuple[tuple[int, ...], ...]
     size: int
     blank_id: int
+
+    @classmethod
+    def one_label_each(cls, symbols: Sequence[str]) -> PhoneSet:
+        """The phone set of a model whose column 0 is the blank and whose column k + 1 is phone k."""
+        tokens = tuple((label,) for label in range(1, len(symbols) + 1))
+        return cls(symbols=tuple(symbols), tokens=tokens, size=len(symbols) + 1, blank_id=0)
 
     def id_of(self, symbol: str) -> int:
         """Phone id of an ARPABET symbol; ValueError if the model does not know it."""

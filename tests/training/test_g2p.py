@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elocute.evaluation import edit_distance
 from elocute.phones.g2p import ModelG2P, decode_greedy
 from elocute.phones.lexicon import SYMBOLS, pack_lexicon
-from elocute.training.g2p_data import Split, edit_distance, score, split_lexicon, stem
+from elocute.training.g2p_data import Split, score, split_lexicon, stem
 
 strings = st.lists(st.sampled_from(["K", "AE1", "T", "AH0"]), max_size=6)
 

@@ -35,13 +35,7 @@ class EmbeddedBackend:
     @cached_property
     def phone_set(self) -> PhoneSet:
         """39 phones, one label each, blank first."""
-        symbols = tuple(self.card["phones"])
-        return PhoneSet(
-            symbols=symbols,
-            tokens=tuple((label,) for label in range(1, len(symbols) + 1)),
-            size=len(symbols) + 1,
-            blank_id=0,
-        )
+        return PhoneSet.one_label_each(self.card["phones"])
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording, 20 ms a row."""

@@ -25,12 +25,7 @@ class PlantedBackend:
     def __init__(
         self, symbols: Sequence[str], said: Sequence[str], *, frame_shift_s: float = 0.02, certainty: float = 0.9
     ) -> None:
-        self.phone_set = PhoneSet(
-            symbols=tuple(symbols),
-            tokens=tuple((label,) for label in range(1, len(symbols) + 1)),
-            size=len(symbols) + 1,
-            blank_id=0,
-        )
+        self.phone_set = PhoneSet.one_label_each(symbols)
         self._labels = [self.phone_set.tokens[self.phone_set.id_of(symbol)][0] for symbol in said]
         self._frame_shift_s = frame_shift_s
         self._certainty = certainty

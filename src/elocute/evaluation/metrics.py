@@ -53,6 +53,16 @@ def f1_at(is_positive: ArrayLike, score: ArrayLike, threshold: float) -> Detecti
     return Detection(threshold=threshold, precision=precision, recall=recall, f1=f1)
 
 
+def edit_distance(left: Sequence[object], right: Sequence[object]) -> int:
+    """Least number of substitutions, deletions and insertions between two strings of phones (Levenshtein 1966)."""
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(right, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]
+
+
 def expected_calibration_error(is_positive: ArrayLike, probability: ArrayLike, bins: int = 15) -> float:
     """Mean gap between stated probability and frequency over bins of equal width, weighted by their size.
 

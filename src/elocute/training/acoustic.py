@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from elocute.corpora.speechocean762 import read_speechocean762, speaker_folds
+from elocute.evaluation import edit_distance
 from elocute.phones import PHONES
 from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
 from elocute.training.data import (
@@ -335,16 +336,6 @@ def error_rate(
         errors += edit_distance([label for label in heard if label], recording.phones)
         total += len(recording.phones)
     return errors / total
-
-
-def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return row[-1]
 
 
 def finish(

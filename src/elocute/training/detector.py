@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
 from elocute.ctc import lattice
-from elocute.diagnosis import Detector, detector_inputs, omission_gain
+from elocute.diagnosis import Detector, detector_inputs, logistic, omission_gain
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
@@ -114,7 +114,7 @@ def fit_logistic(
     weights = np.zeros(design.shape[1])
     penalty = 1e-6 * share.sum() * np.diag([0.0, *([1.0] * inputs.shape[1])])
     for _ in range(50):
-        stated = 1 / (1 + np.exp(-design @ weights))
+        stated = logistic(design @ weights)
         gradient = design.T @ (share * (positive - stated)) - penalty @ weights
         hessian = (design * (share * stated * (1 - stated))[:, None]).T @ design + penalty
         step = np.linalg.solve(hessian, gradient)

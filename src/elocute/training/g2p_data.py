@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from elocute.evaluation import edit_distance
 from elocute.phones.inventory import split_stress
 from elocute.phones.lexicon import Lexicon, Pronunciation
 
@@ -76,16 +77,6 @@ def split_lexicon(path: Path) -> Split:
         bucket = int.from_bytes(hashlib.sha256(stem(word).encode()).digest()[:4], "big") % 100
         parts["test" if bucket < 5 else "dev" if bucket < 7 else "train"][word] = lexicon.get(word)
     return Split(train=parts["train"], dev=parts["dev"], test=parts["test"])
-
-
-def edit_distance(left: Sequence[str], right: Sequence[str]) -> int:
-    """Least number of substitutions, deletions and insertions between two phone strings."""
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(right, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]
 
 
 def _bare(phones: Sequence[str]) -> tuple[str, ...]:

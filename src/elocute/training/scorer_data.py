@@ -15,14 +15,10 @@ from elocute.corpora.speechocean762 import ScoredUtterance
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
 from elocute.scorer import Features, analyse
+from elocute.training.acoustic_model import FRAME_SHIFT_S
 from elocute.types import Float32, Float64, PhoneSet, Posteriors
 
-PHONE_SET = PhoneSet(
-    symbols=PHONES,
-    tokens=tuple((label,) for label in range(1, len(PHONES) + 1)),
-    size=len(PHONES) + 1,
-    blank_id=0,
-)
+PHONE_SET = PhoneSet.one_label_each(PHONES)
 WORD_SCORES = ("accuracy", "stress", "total")
 UTTERANCE_SCORES = ("accuracy", "fluency", "prosodic", "total")
 
@@ -74,7 +70,7 @@ def scored_features(utterance: ScoredUtterance, log_probs: Float32, is_planted: 
     """Features and targets of one utterance."""
     # Stored in half precision: rows must sum to 1 again.
     log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
-    posteriors = Posteriors(log_probs=log_probs, frame_shift_s=0.02, phone_set=PHONE_SET)
+    posteriors = Posteriors(log_probs=log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET)
     word_ids = [number for number, word in enumerate(utterance.words) for _ in word.phones]
     analysis = analyse(posteriors, utterance.phones, word_ids, load_audio(utterance.audio))
     return ScoredFeatures(
