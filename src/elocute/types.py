@@ -154,8 +154,11 @@ class Posteriors:
         log_probs: shape (T, V), natural log; each row sums to 1 after exp.
         frame_shift_s: seconds from one row to the next; row t covers [t, t+1) * frame_shift_s.
         phone_set: how phones map to columns.
+        ratings: shape (T, phones + 4), or None where the model gives none: the score, 0 to 2, that people would give
+            each phone were it meant in this row; then accuracy, fluency, prosodic and total of the utterance.
     """
 
     log_probs: Float32
     frame_shift_s: float
     phone_set: PhoneSet
+    ratings: Float32 | None = None

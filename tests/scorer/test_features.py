@@ -1,5 +1,7 @@
 """Features of the scorer: named, finite whatever comes in, and moved by what is planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from elocute.errors import AlignmentError
 from elocute.gop import gop_sf
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Analysis, Features, analyse
+from elocute.scorer.features import NO_RATING
 from elocute.types import Audio, Posteriors
 from planted import heard, recording
 
@@ -172,3 +175,27 @@ def test_features_are_finite_for_any_input(
     word_ids = np.arange(len(symbols)) // 3
     with np.errstate(all="raise", under="ignore"):
         check(analyse(posteriors(log_probs), symbols, word_ids.tolist(), audio), len(symbols))
+
+
+def test_ratings_are_read_in_the_frames_of_each_phone():
+    """A rating planted in the frames of one phone is that phone's; without ratings all of them are neutral."""
+    spoken = heard(SAID, 2.0)
+    T = len(spoken.log_probs)
+    ratings = np.full((T, 43), 1.0, np.float32)
+    ratings[:, -4:] = [1.1, 1.2, 1.3, 1.4]
+    place = 3
+    column_of = PHONES.index(SAID[place])
+    frames = spoken.log_probs[:, 1 + column_of] > np.log(0.5)
+    ratings[frames, column_of] = 0.25
+    found = analyse(replace(spoken, ratings=ratings), SAID, WORDS, recording(2.0)).features
+    rating, over = column(found, "rating"), column(found, "rating_over_others")
+    said_there = [i for i, symbol in enumerate(SAID) if symbol == SAID[place]]
+    for i in range(len(SAID)):
+        assert rating[i] == pytest.approx(0.25 if i in said_there else 1.0, abs=0.05)
+        assert over[i] == pytest.approx(-0.75 if i in said_there else 0.0, abs=0.05)
+    utterance = [whole(found, f"rating_{name}") for name in ("accuracy", "fluency", "prosodic", "total")]
+    np.testing.assert_allclose(utterance, [1.1, 1.2, 1.3, 1.4], rtol=1e-5)
+    assert whole(found, "rating_min") == pytest.approx(float(rating.min()))
+    neutral = analyse(spoken, SAID, WORDS, recording(2.0)).features
+    np.testing.assert_allclose(column(neutral, "rating"), NO_RATING, rtol=1e-5)
+    assert whole(neutral, "rating_total") == pytest.approx(NO_RATING)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from elocute.training.acoustic import AcousticTraining, ExactCtc, train, with_wildcards
 from elocute.training.acoustic_model import AcousticConfig
-from elocute.training.data import Recording, TrainingSet
+from elocute.training.data import WILDCARD, Recording, TrainingSet
+from elocute.training.scorer_data import read_heldout
 
 
 def plain_ctc(log_probs: torch.Tensor, labels: list[int]) -> torch.Tensor:
@@ -34,18 +35,26 @@ def plain_ctc(log_probs: torch.Tensor, labels: list[int]) -> torch.Tensor:
 
 def test_gradient_through_wildcards_equals_autograd_of_the_definition() -> None:
     torch.manual_seed(3)
-    frames, labels = [9, 7], [[2, 5, 3], [6, 4]]  # 5 and 6 are the wildcards of a model of 4 phones
-    for _ in range(20):
+    frames, labels = [9, 7], [[2, 5, 3], [6, 4]]  # 5 and 6 are the wildcards of phones 1 and 2 of a model of 4
+    for draw in range(20):
+        excludes = bool(draw % 2)
         logits = torch.randn(2, 9, 5, dtype=torch.float64, requires_grad=True)
-        log_probs = with_wildcards(F.log_softmax(logits, dim=-1))
+        log_probs = with_wildcards(F.log_softmax(logits, dim=-1), excludes)
         weight = torch.rand(2, dtype=torch.float64)
         nll = ExactCtc.apply(log_probs.transpose(0, 1), torch.tensor(sum(labels, [])), frames, [3, 2])
         (ours,) = torch.autograd.grad((nll * weight).sum(), logits)
-        log_probs = with_wildcards(F.log_softmax(logits, dim=-1))
+        log_probs = with_wildcards(F.log_softmax(logits, dim=-1), excludes)
         plain = torch.stack([plain_ctc(log_probs[b, : frames[b]], labels[b]) for b in range(2)])
         (expected,) = torch.autograd.grad((plain * weight).sum(), logits)
         torch.testing.assert_close(nll, plain)
         torch.testing.assert_close(ours, expected)
+
+
+def test_a_wildcard_is_any_other_phone() -> None:
+    probs = torch.tensor([[0.5, 0.3, 0.15, 0.05]], dtype=torch.float64)
+    excluding, any_phone = (with_wildcards(probs.log(), excludes).exp()[0, 4:] for excludes in (True, False))
+    torch.testing.assert_close(excluding, torch.tensor([0.2, 0.35, 0.45], dtype=torch.float64))
+    torch.testing.assert_close(any_phone, torch.full((3,), 0.5, dtype=torch.float64))
 
 
 def test_an_impossible_example_is_left_out_without_harm() -> None:
@@ -62,7 +71,16 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AcousticTraining:
     """A training of a tiny model on noise, with two recordings left out."""
     generator = np.random.default_rng(0)
     recordings = [
-        Recording(id=str(i), audio=Path("x"), labels=(1, 2), phones=(1, 2), speaker="s", is_native=False)
+        Recording(
+            id=str(i),
+            audio=Path("x"),
+            labels=(1, WILDCARD + 1),
+            phones=(1, 2),
+            speaker="s",
+            is_native=False,
+            phone_scores=(2.0, 0.1 * i),
+            utterance_scores=(0.2 * i, 1.0, 0.3 * i, 0.1 * i),
+        )
         for i in range(6)
     ]
     model = AcousticConfig(width=16, feed_forward=16, heads=2, blocks=2, channels=4, intermediate_block=1)
@@ -101,9 +119,12 @@ def test_a_training_that_stopped_goes_on_where_it_was(tiny: AcousticTraining) ->
     assert second["step"] > first["step"]
     assert second["curve"][: len(first["curve"])] == first["curve"]
     assert second["restarts"] == 0
-    with np.load(out / "heldout.npz") as rows:
-        assert rows.files == ["4", "5"]
-        assert rows["4"].shape == (30, 40)
+    assert set(second["rating_pcc_heldout"]) == {"phone", "accuracy", "fluency", "prosodic", "total"}
+    heard = read_heldout(out.parent)
+    assert list(heard) == ["4", "5"]
+    assert heard["4"].log_probs.shape == (30, 40)
+    assert heard["4"].ratings.shape == (30, 43)
+    np.testing.assert_allclose(np.exp(heard["5"].log_probs).sum(1), 1.0, atol=1e-3)
 
 
 def test_a_model_on_the_blank_plateau_is_started_anew(tiny: AcousticTraining) -> None:

@@ -79,7 +79,8 @@ def test_the_model_gives_a_distribution_each_20_ms(samples: int):
     torch.manual_seed(0)
     model = AcousticModel(TINY).eval()
     with torch.inference_mode():
-        log_probs = model(torch.randn(1, samples))
+        log_probs, ratings = model(torch.randn(1, samples))
+    assert ratings.shape == (1, samples // 320, 43)
     assert log_probs.shape == (1, samples // 320, 40)
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(1, samples // 320))
 

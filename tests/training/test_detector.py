@@ -18,7 +18,7 @@ from elocute.training.detector import (
     omission_threshold,
 )
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import ScoredFeatures
+from elocute.training.scorer_data import Heldout, ScoredFeatures
 from planted import heard
 
 
@@ -67,8 +67,10 @@ def test_planted_words_are_found_and_said_words_kept():
         [["AY"], ["S", "IY"], ["SH", "IY", "P"]],
     ]
     utterances = [spoken(number, texts[number % 3]) for number in range(48)]
-    posteriors = {u.id: heard(u.phones).log_probs for u in utterances}
-    nats, facts = omission_threshold(utterances, posteriors)
+    everything = {
+        u.id: Heldout(log_probs=heard(u.phones).log_probs, ratings=np.zeros((0, 43), np.float32)) for u in utterances
+    }
+    nats, facts = omission_threshold(utterances, everything)
     assert nats >= LEAST_OMISSION_NATS
     assert math.isclose(nats, facts["threshold_nats_per_phone"])
     assert facts["false_alarms_on_said_words"] == 0.0

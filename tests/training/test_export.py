@@ -53,11 +53,13 @@ def test_the_int8_graph_is_the_models_twin_at_any_length(
 ):
     session = onnxruntime.InferenceSession(str(exported[0]), providers=["CPUExecutionProvider"])
     wave = np.random.default_rng(samples).normal(0, 0.1, (1, samples)).astype(np.float32)
-    (found,) = session.run(["log_probs"], {"samples": wave})
+    found, rated = session.run(["log_probs", "ratings"], {"samples": wave})
     assert found.shape == (1, samples // 320, 40)
+    assert rated.shape == (1, samples // 320, 43)
     np.testing.assert_allclose(np.exp(found).sum(-1), 1.0, atol=1e-4)
     with torch.inference_mode():
-        ours = load_acoustic(run)(torch.from_numpy(wave)).numpy()
+        ours, ratings = (part.numpy() for part in load_acoustic(run)(torch.from_numpy(wave)))
+    np.testing.assert_allclose(rated, ratings, atol=0.05)
     assert np.abs(np.exp(found) - np.exp(ours)).mean() < 2e-3
 
 

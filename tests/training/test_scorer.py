@@ -10,7 +10,10 @@ import torch
 from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
 from elocute.errors import ConfigError
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, analyse
+from elocute.scorer.features import NO_RATING
 from elocute.training import scorer_data
+from elocute.training.acoustic import write_heldout
+from elocute.training.data import Recording
 from elocute.training.scorer import (
     Padded,
     ScorerTraining,
@@ -21,7 +24,7 @@ from elocute.training.scorer import (
     predict,
     train_member,
 )
-from elocute.training.scorer_data import ScoredFeatures, build_table, read_heldout, scored_features
+from elocute.training.scorer_data import Heldout, ScoredFeatures, build_table, read_heldout, scored_features
 from elocute.training.scorer_model import Ensemble, Scorer, ScorerConfig, Scores
 from planted import heard, recording
 
@@ -253,10 +256,15 @@ def utterance(folder: Path) -> ScoredUtterance:
     )
 
 
+def stored(log_probs: np.ndarray) -> Heldout:
+    """With ratings as where the model gives none."""
+    return Heldout(log_probs=log_probs, ratings=np.full((len(log_probs), 43), NO_RATING, np.float32))
+
+
 def test_a_row_of_the_table(tmp_path: Path):
     """Stored in half precision, the posteriors still make the features of full precision."""
     spoken = heard(["W", "IY", "K", "AO", "L"], 1.5)
-    found = scored_features(utterance(tmp_path), spoken.log_probs.astype(np.float16).astype(np.float32))
+    found = scored_features(utterance(tmp_path), stored(spoken.log_probs.astype(np.float16).astype(np.float32)))
     assert (found.id, found.speaker, found.is_child) == ("000010001", "0001", True)
     assert found.phone.tolist() == [2.0, 1.5, 1.0, 0.4, 2.0]
     assert found.word.tolist() == [[9.0, 10.0, 8.0]] * 2
@@ -271,7 +279,7 @@ def test_the_table_keeps_the_order_of_the_utterances(
 ):
     monkeypatch.setattr(scorer_data.concurrent.futures, "ProcessPoolExecutor", InThisProcess)
     one = utterance(tmp_path)
-    log_probs = heard(["W", "IY", "K", "AO", "L"], 1.5).log_probs
+    log_probs = stored(heard(["W", "IY", "K", "AO", "L"], 1.5).log_probs)
     seen: list[tuple[int, int]] = []
     table = build_table([one, one], {one.id: log_probs}, lambda done, total: seen.append((done, total)))
     assert [found.id for found in table] == [one.id] * 2
@@ -296,15 +304,32 @@ class InThisProcess:
         return map(function, *arguments)
 
 
-def test_held_out_posteriors_are_gathered(tmp_path: Path):
-    (tmp_path / "fold1").mkdir()
-    np.savez(tmp_path / "fold1" / "heldout.npz", a=np.full((3, 40), -1.5, np.float16))
-    np.savez(tmp_path / "held0.npz", b=np.full((2, 40), -2.5, np.float16))
+def hold_out(path: Path, key: str, frames: int, blank: float, rating: float) -> None:
+    """Write a file as acoustic training does: certainly blank or evenly spread, and one rating for all."""
+    path.parent.mkdir(exist_ok=True)
+    probs = np.full((frames, 40), (1 - blank) / 39, np.float32)
+    probs[:, 0] = blank
+    write_heldout(
+        path,
+        [Recording(id=key, audio=path, labels=(1,), phones=(1,), speaker="s", is_native=False)],
+        [(torch.from_numpy(np.log(probs)), torch.full((frames, 43), rating))],
+    )
+
+
+def test_held_out_recordings_are_gathered(tmp_path: Path):
+    hold_out(tmp_path / "fold1" / "heldout.npz", "a", 3, 0.5, 1.25)
+    hold_out(tmp_path / "held0.npz", "b", 2, 0.9, 7.0)
     found = read_heldout(tmp_path)
-    assert {key: (value.shape, value.dtype, float(value[0, 0])) for key, value in found.items()} == {
-        "a": ((3, 40), np.float32, -1.5),
-        "b": ((2, 40), np.float32, -2.5),
+    assert {key: (value.log_probs.shape, value.ratings.shape) for key, value in found.items()} == {
+        "a": ((3, 40), (3, 43)),
+        "b": ((2, 40), (2, 43)),
     }
+    assert found["a"].log_probs.dtype == found["a"].ratings.dtype == np.float32
+    np.testing.assert_allclose(found["b"].log_probs[:, 0], np.log(0.9), atol=1e-3)
+    for value in found.values():
+        np.testing.assert_allclose(np.exp(value.log_probs).sum(1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(found["a"].ratings, 1.25, atol=1 / 128)
+    np.testing.assert_allclose(found["b"].ratings, 2.98, atol=0.01)  # the most that a byte holds
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"holds no held\*\.npz and no \*/heldout\.npz"):
         read_heldout(tmp_path / "empty")
@@ -313,6 +338,6 @@ def test_held_out_posteriors_are_gathered(tmp_path: Path):
 def test_an_utterance_held_out_twice_is_refused(tmp_path: Path):
     """Folds are disjoint in speakers: two models that both left it out are of two different divisions."""
     for fold in (0, 1):
-        np.savez(tmp_path / f"held{fold}.npz", a=np.zeros((2, 40), np.float16))
+        hold_out(tmp_path / f"held{fold}.npz", "a", 2, 0.5, 1.0)
     with pytest.raises(ConfigError, match=r"held1\.npz.*'a'.*other folds"):
         read_heldout(tmp_path)

@@ -21,8 +21,26 @@ from elocute.errors import ConfigError
 Split = Literal["train", "test"]
 MISPRONOUNCED_BELOW = 0.5
 """A phone whose mean expert score (0 to 2) is below this counts as mispronounced, as in the corpus's own files."""
+UTTERANCE_SCORES = ("accuracy", "fluency", "prosodic", "total")
+"""The sentence scores that are learned; completeness is computed, not learned."""
 ADULT_FROM_YEARS = 16
 """The corpus has nobody of 16 to 18 years: children are up to 15, adults from 19."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotated:
+    """What the experts heard in place of a canonical phone, as the corpus writes it.
+
+    Attributes:
+        index: of the phone in its word.
+        canonical: the canonical phone.
+        pronounced: a phone; a phone with `*` (close to it, but not quite it; it may be the canonical one); `<unk>`
+            (nobody could tell); `<DEL>` (nothing).
+    """
+
+    index: int
+    canonical: str
+    pronounced: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +54,7 @@ class ScoredWord:
         accuracy: 0 to 10.
         stress: 5 or 10.
         total: 0 to 10.
+        mispronunciations: what was said in place of phones scored below 0.5; None where the file does not tell.
     """
 
     text: str
@@ -44,6 +63,7 @@ class ScoredWord:
     accuracy: float
     stress: float
     total: float
+    mispronunciations: tuple[Annotated, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +135,7 @@ def read_speechocean762(folder: Path, split: Split = "train", scores: Path | Non
     _check_covers(lists[1], speaker_of, lists[0], wav)
     for listing, table in zip(lists[2:], (gender, age), strict=True):
         _check_covers(listing, table, lists[1], [speaker_of[utterance] for utterance in wav])
-    scored = _score_table(scores)
+    scored = read_score_table(scores)
     missing = [utterance for utterance in wav if utterance not in scored]
     if missing:
         raise ConfigError(f"{scores} lacks {len(missing)} of {len(wav)} utterances of {split}, first {missing[0]}")
@@ -126,7 +146,7 @@ def read_speechocean762(folder: Path, split: Split = "train", scores: Path | Non
             raise ConfigError(f"{lists[3]}: age of speaker {speaker} is {age[speaker]!r}; expected whole years")
         try:
             utterances.append(
-                _utterance(
+                scored_utterance(
                     utterance,
                     scored[utterance],
                     speaker=speaker,
@@ -173,7 +193,7 @@ def _check_covers(path: Path, table: Mapping[str, str], source: Path, keys: Iter
             raise ConfigError(f"{path} lacks {key!r}, which {source.name} has; expected a line for each")
 
 
-def _score_table(path: Path) -> dict[str, Any]:
+def read_score_table(path: Path) -> dict[str, Any]:
     """The scores of all utterances by id."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -197,14 +217,22 @@ def _kaldi_table(path: Path) -> dict[str, str]:
     return table
 
 
-def _utterance(
-    utterance_id: str, row: dict[str, Any], *, speaker: str, gender: str, age: int, audio: Path
+def scored_utterance(
+    utterance_id: str, row: Mapping[str, Any], *, speaker: str, gender: str, age: int, audio: Path
 ) -> ScoredUtterance:
-    """One record of `scores.json`; `phones` is a list in the newer release and a string in the older."""
+    """One record of `scores.json` with its speaker.
+
+    `phones` is a list in the newer release and a string in the older. Scores lose what single precision added to them
+    (1.7999999523 is 1.8).
+
+    Raises:
+        KeyError: the record lacks a field.
+        ConfigError: a word has more or fewer scores than phones.
+    """
     words = []
     for word in row["words"]:
         phones = word["phones"].split() if isinstance(word["phones"], str) else word["phones"]
-        accuracy = tuple(float(score) for score in word["phones-accuracy"])
+        accuracy = tuple(_score(score) for score in word["phones-accuracy"])
         if len(phones) != len(accuracy):
             raise ConfigError(
                 f"utterance {utterance_id}, word {word['text']}: {len(phones)} phones but {len(accuracy)} phone scores"
@@ -214,9 +242,10 @@ def _utterance(
                 text=word["text"],
                 phones=tuple(phone.rstrip("0123456789") for phone in phones),
                 phone_accuracy=accuracy,
-                accuracy=float(word["accuracy"]),
-                stress=float(word["stress"]),
-                total=float(word["total"]),
+                accuracy=_score(word["accuracy"]),
+                stress=_score(word["stress"]),
+                total=_score(word["total"]),
+                mispronunciations=_annotated(word.get("mispronunciations")),
             )
         )
     names = ("accuracy", "completeness", "fluency", "prosodic", "total")
@@ -228,5 +257,24 @@ def _utterance(
         audio=audio,
         text=row["text"],
         words=tuple(words),
-        **{name: float(row[name]) for name in names},
+        **{name: _score(row[name]) for name in names},
+    )
+
+
+def _score(value: float) -> float:
+    """A score, rounded to what the corpus writes."""
+    return round(float(value), 4)
+
+
+def _annotated(items: Sequence[Mapping[str, Any]] | None) -> tuple[Annotated, ...] | None:
+    """The annotation of one word, where there is any; whether it fits the word is for its user to see."""
+    if items is None:
+        return None
+    return tuple(
+        Annotated(
+            index=int(item["index"]),
+            canonical=str(item["canonical-phone"]).rstrip("0123456789"),
+            pronounced=str(item["pronounced-phone"]),
+        )
+        for item in items
     )

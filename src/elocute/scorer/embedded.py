@@ -38,19 +38,24 @@ class Scores:
 
 
 class EmbeddedScorer:
-    """Runs `assets/scorer.onnx`; its facts come from the card beside it.
+    """Runs `assets/scorer.onnx`; its facts, and which features it takes, come from the card beside it.
 
     Raises:
-        ConfigError: the asset was trained on other features than this version computes.
+        ConfigError: the asset was trained on a feature that this version does not compute.
     """
 
     name = "embedded"
 
     def __init__(self) -> None:
         self.card = read_card("scorer")
-        expected = [*PHONE_FEATURES, *UTTERANCE_FEATURES]
-        if self.card["features"] != expected:
-            raise ConfigError("assets/scorer.onnx was trained on other features than this version computes; reinstall")
+        names = self.card["features"]
+        unknown = [name for name in names if name not in (*PHONE_FEATURES, *UTTERANCE_FEATURES)]
+        if unknown:
+            raise ConfigError(
+                f"assets/scorer.onnx needs the feature {unknown[0]!r}, which this version does not compute; reinstall"
+            )
+        self._phone_columns = [PHONE_FEATURES.index(name) for name in names if name in PHONE_FEATURES]
+        self._utterance_columns = [UTTERANCE_FEATURES.index(name) for name in names if name in UTTERANCE_FEATURES]
         self._session = open_model("scorer", threads=1)  # the graph is too small to share
 
     @property
@@ -65,8 +70,8 @@ class EmbeddedScorer:
         phone, word, whole = self._session.run(
             ["phone_score", "word_score", "utterance_score"],
             {
-                "phone": features.phone,
-                "utterance": features.utterance,
+                "phone": features.phone[:, self._phone_columns],
+                "utterance": features.utterance[self._utterance_columns],
                 "phone_ids": features.phone_ids.astype(np.int64),
                 "member": member,
             },

@@ -39,6 +39,8 @@ _SCALARS = (
     "gap_before_s",
     "gap_after_s",
     "energy_db",
+    "rating",
+    "rating_over_others",
 )
 PHONE_FEATURES: tuple[str, ...] = (
     *(f"lpp_{symbol}" for symbol in ("blank", *PHONES)),
@@ -81,8 +83,16 @@ UTTERANCE_FEATURES: tuple[str, ...] = (
     "energy_range_db",
     "energy_std_db",
     "snr_db",
+    "rating_accuracy",
+    "rating_fluency",
+    "rating_prosodic",
+    "rating_total",
+    "rating_mean",
+    "rating_min",
 )
 """Names of the columns of `Features.utterance`."""
+NO_RATING = 1.7
+"""Stands for every rating where the acoustic model gives none; near the mean of people's scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,12 +145,21 @@ def analyse(posteriors: Posteriors, symbols: Sequence[str], word_ids: Sequence[i
     best = align_phones(posteriors.log_probs, canonical, phone_set)
     energy_db = frame_energy_db(audio, len(posteriors.log_probs), posteriors.frame_shift_s)
     times = timing(best.spans, energy_db, posteriors.frame_shift_s)
-    features = extract_features(found, phone_set, times, np.asarray(word_ids, dtype=np.int64), audio.quality.snr_db)
+    ratings = posteriors.ratings
+    if ratings is None:
+        ratings = np.full((len(posteriors.log_probs), len(phone_set.symbols) + 4), NO_RATING, dtype=np.float32)
+    ids = np.asarray(word_ids, dtype=np.int64)
+    features = extract_features(found, phone_set, times, ids, audio.quality.snr_db, ratings)
     return Analysis(found=found, times=times, features=features)
 
 
 def extract_features(
-    found: Alternatives, phone_set: PhoneSet, times: Timing, word_ids: Int64, snr_db: float | None
+    found: Alternatives,
+    phone_set: PhoneSet,
+    times: Timing,
+    word_ids: Int64,
+    snr_db: float | None,
+    ratings: Float32,
 ) -> Features:
     """Describe an utterance for the scorer.
 
@@ -150,6 +169,7 @@ def extract_features(
         times: phone times and pauses.
         word_ids: shape (L,), word of each phone, counted from 0.
         snr_db: signal-to-noise ratio of the recording, None where unknown.
+        ratings: shape (T, phones + 4), see `Posteriors`.
     """
     log_probs = np.maximum(found.lattice.log_probs, LOG_FLOOR)
     owned = found.lattice.label_occupancies()
@@ -159,10 +179,16 @@ def extract_features(
     edits = np.column_stack([found.substitution, found.deletion])
     heard = np.maximum(edits - np.logaddexp.reduce(edits, axis=1, keepdims=True), LOG_FLOOR)
     frame_entropy = -(np.exp(log_probs) * log_probs).sum(axis=1)
-    scalars = _scalars(found, lpp, heard, weight, frame_entropy, times)
+    rating = weight.T @ ratings[:, : len(phone_set.symbols)].astype(np.float64)
+    scalars = np.column_stack(
+        [_scalars(found, lpp, heard, weight, frame_entropy, times), _phone_ratings(rating, found.canonical)]
+    )
+    whole = np.concatenate(
+        [_utterance(found, lpp, scalars, frame_entropy, times, snr_db), _utterance_ratings(ratings, scalars)]
+    )
     return Features(
         phone=np.column_stack([lpp, heard, scalars]).astype(np.float32),
-        utterance=_utterance(found, lpp, scalars, frame_entropy, times, snr_db).astype(np.float32),
+        utterance=whole.astype(np.float32),
         phone_ids=found.canonical,
         word_ids=np.asarray(word_ids, dtype=np.int64),
     )
@@ -171,7 +197,7 @@ def extract_features(
 def _scalars(
     found: Alternatives, lpp: Float64, heard: Float64, weight: Float64, frame_entropy: Float64, times: Timing
 ) -> Float64:
-    """The columns named in `_SCALARS`, shape (L, len(_SCALARS))."""
+    """The columns named in `_SCALARS` up to the energy, shape (L, 20)."""
     L = len(found.canonical)
     rows = np.arange(L)
     canonical = lpp[rows, 1 + found.canonical]
@@ -216,7 +242,7 @@ def _scalars(
 def _utterance(
     found: Alternatives, lpp: Float64, scalars: Float64, frame_entropy: Float64, times: Timing, snr_db: float | None
 ) -> Float64:
-    """The columns named in `UTTERANCE_FEATURES`."""
+    """The columns named in `UTTERANCE_FEATURES` up to the signal-to-noise ratio."""
     column = dict(zip(_SCALARS, scalars.T, strict=True))
     T, L = len(frame_entropy), len(found.canonical)
     gop, own = column["gop_sd"], column["canonical_lpp"]
@@ -264,6 +290,21 @@ def _utterance(
             30.0 if snr_db is None else float(np.clip(snr_db, -10, 60)),
         ]
     )
+
+
+def _phone_ratings(rating: Float64, canonical: Int64) -> Float64:
+    """Rating of each canonical phone, and by how much it is above the best other; shape (L, 2)."""
+    rows = np.arange(len(canonical))
+    own = rating[rows, canonical]
+    others = rating.copy()
+    others[rows, canonical] = -np.inf
+    return np.column_stack([own, own - others.max(axis=1)])
+
+
+def _utterance_ratings(ratings: Float32, scalars: Float64) -> Float64:
+    """The four ratings of the utterance, mean and least rating of its phones."""
+    own = scalars[:, _SCALARS.index("rating")]
+    return np.concatenate([ratings[:, -4:].mean(axis=0), [own.mean(), own.min()]])
 
 
 def _npvi(durations: Float64) -> float:

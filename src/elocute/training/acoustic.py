@@ -1,4 +1,4 @@
-"""Train the embedded acoustic model: flat start by frame labels, then CTC with wildcards.
+"""Train the embedded acoustic model: flat start by frame labels, CTC with wildcards, then ratings as well.
 
 One process trains one model on all speakers but those of one fold (or on all). `elocute train acoustic` runs it.
 """
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from elocute.corpora.speechocean762 import read_speechocean762, speaker_folds
-from elocute.evaluation import edit_distance
+from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
+from elocute.evaluation import edit_distance, pcc
 from elocute.phones import PHONES
 from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
 from elocute.training.data import (
@@ -34,6 +34,7 @@ from elocute.training.data import (
     spectra,
     speechocean_recordings,
 )
+from elocute.training.rating import LEAST_RATING, RATING_STEP, occupancies, phone_ratings, rating_loss
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,11 @@ class AcousticTraining:
         plateau_step: at this step (rounded up to a report) the loss tells whether the flat start worked.
         plateau_loss: above it, nats a label, it did not: those that did are near 2.4, the others above 4.2.
         most_restarts: how often to start anew.
+        wildcard_excludes: whether a mispronounced phone's label is 'any other phone'; otherwise it is 'any phone'.
+        rating_from: share of the time after which the rating head learns; None leaves it out.
+        rating_gradient: how much of the rating head's gradient reaches the encoder. With all of it the encoder
+            learns the scores of the training speakers by heart.
+        planted_weight: see `rating_loss`.
     """
 
     speechocean: Path
@@ -83,6 +89,10 @@ class AcousticTraining:
     plateau_step: int = 3_000
     plateau_loss: float = 3.6
     most_restarts: int = 3
+    wildcard_excludes: bool = True
+    rating_from: float | None = 0.35
+    rating_gradient: float = 0.3
+    planted_weight: float = 0.1
     model: AcousticConfig = field(default_factory=AcousticConfig)
 
 
@@ -118,15 +128,25 @@ class ExactCtc(torch.autograd.Function):
         return raw - log_probs.exp() * weight[..., None], None, None, None
 
 
-def with_wildcards(log_probs: Tensor) -> Tensor:
-    """Append the two wildcard columns, log of the probability of any phone: (..., V) to (..., V + 2)."""
-    any_phone = torch.logsumexp(log_probs[..., 1:], dim=-1, keepdim=True)
-    return torch.cat([log_probs, any_phone, any_phone], dim=-1)
+def with_wildcards(log_probs: Tensor, excludes: bool = True) -> Tensor:
+    """Append a wildcard column for every phone: (..., V) to (..., 2 V - 1).
+
+    Column V + k is the log of the probability of any phone, phone k excluded or not. A column each, even where all
+    are alike, lets wildcards be neighbours without a blank between.
+    """
+    phones = log_probs[..., 1:].exp()
+    if excludes:
+        # A product with a 0/1 matrix: subtracting from the sum would cancel where the excluded phone is certain.
+        allowed = 1.0 - torch.eye(phones.shape[-1], dtype=phones.dtype, device=phones.device)
+        phones = phones @ allowed
+    else:
+        phones = phones.sum(dim=-1, keepdim=True).expand_as(phones)
+    return torch.cat([log_probs, phones.clamp(min=1e-12).log()], dim=-1)
 
 
-def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
+def ctc_loss(logits: Tensor, batch: Batch, excludes: bool = True) -> Tensor:
     """Mean over the batch of the negative log-likelihood a label."""
-    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1)).transpose(0, 1)
+    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1), excludes).transpose(0, 1)
     nll: Tensor = ExactCtc.apply(log_probs, batch.labels, batch.frame_counts, batch.label_counts)
     return (nll / torch.tensor(batch.label_counts, device=nll.device)).mean()
 
@@ -291,8 +311,21 @@ def train_step(
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         states, middle = model.encoder(batch.mels, batch.lengths)
         logits, middle_logits = model.head(states), model.middle_head(middle)
-    criterion = frame_loss if step < config.flat_start_steps else ctc_loss
-    loss = criterion(logits, batch) + config.intermediate_weight * criterion(middle_logits, batch)
+        rates = config.rating_from is not None and progress >= config.rating_from and batch.is_scored
+        if rates:
+            # The value of the states, with a part of their gradient.
+            seen = states.detach() + config.rating_gradient * (states - states.detach())
+            ratings = model.rating_head(seen)
+
+    def criterion(found: Tensor) -> Tensor:
+        if step < config.flat_start_steps:
+            return frame_loss(found, batch)
+        return ctc_loss(found, batch, config.wildcard_excludes)
+
+    loss = criterion(logits) + config.intermediate_weight * criterion(middle_logits)
+    if rates:
+        log_probs = F.log_softmax(logits.detach().float(), dim=-1)
+        loss = loss + rating_loss(log_probs, ratings.float(), batch, config.planted_weight)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -308,15 +341,23 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
 
 
 @torch.inference_mode()
-def posteriors(model: AcousticModel, frames: Tensor) -> Tensor:
-    """Log-probabilities (T, V) of one recording from its log-mel frames (2T or 2T + 1, mels), in full precision."""
+def hear(model: AcousticModel, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """What the model hears in one recording, in full precision.
+
+    Args:
+        model: in any mode; it is left in that mode.
+        frames: log-mel frames, shape (2 T or 2 T + 1, mels).
+
+    Returns: log-probabilities (T, phones + 1) and ratings (T, phones + 4).
+    """
     was_training = model.training
     model.eval()
-    states, _ = model.encoder(normalise(frames.float()[None]))
+    log_probs, ratings = model.hear(normalise(frames.float()[None]))
     model.train(was_training)
-    return F.log_softmax(model.head(states).float(), dim=-1)[0]
+    return log_probs[0], ratings[0]
 
 
+@torch.inference_mode()
 def error_rate(
     model: AcousticModel,
     some: Sequence[Recording],
@@ -331,7 +372,7 @@ def error_rate(
     for recording in some:
         number = place[recording.id]
         begin = ends[number - 1] if number else 0
-        best = posteriors(model, frames[begin : ends[number]]).argmax(-1)
+        best = hear(model, frames[begin : ends[number]])[0].argmax(-1)
         heard = torch.unique_consecutive(best).tolist()
         errors += edit_distance([label for label in heard if label], recording.phones)
         total += len(recording.phones)
@@ -358,11 +399,47 @@ def finish(
     }
     if held:
         record["per_heldout"] = error_rate(model, held, frames, lengths, held)
-        ends = np.cumsum(lengths.cpu().numpy())
-        rows: dict[str, Any] = {
-            recording.id: posteriors(model, frames[end - length : end]).cpu().numpy().astype(np.float16)
-            for recording, end, length in zip(held, ends, lengths.cpu().numpy(), strict=True)
-        }
-        np.savez_compressed(config.out / "heldout.npz", **rows)
-        log.info("fold %s: %s", config.fold, f"PER {record['per_heldout']:.4f} on {len(held)} held-out recordings")
+        heard = [hear(model, piece) for piece in torch.split(frames, lengths.tolist())]
+        record["rating_pcc_heldout"] = rating_pcc(held, heard)
+        write_heldout(config.out / "heldout.npz", held, heard)
+        log.info(
+            "fold %s: PER %.4f, rating PCC %s on %d held-out recordings",
+            config.fold,
+            record["per_heldout"],
+            record["rating_pcc_heldout"],
+            len(held),
+        )
     (config.out / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
+
+
+def rating_pcc(recordings: Sequence[Recording], heard: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """Correlation of the bare ratings with people's scores: of phones, and of the four utterance scores."""
+    phone: list[Tensor] = []
+    whole: list[Tensor] = []
+    for recording, (log_probs, ratings) in zip(recordings, heard, strict=True):
+        phones = torch.tensor([recording.phones], device=ratings.device)
+        owned = occupancies(log_probs[None], phones, [len(log_probs)], [len(recording.phones)])
+        weight = owned / owned.sum(dim=1, keepdim=True).clamp(min=1e-3)
+        phone.append(phone_ratings(ratings[None], weight, phones)[0])
+        whole.append(ratings[:, -len(UTTERANCE_SCORES) :].mean(dim=0))
+    scores = [score for recording in recordings for score in recording.phone_scores]
+    found = {"phone": pcc(scores, torch.cat(phone).cpu().numpy())}
+    expected = np.array([recording.utterance_scores for recording in recordings])
+    stated = torch.stack(whole).cpu().numpy()
+    found |= {name: pcc(expected[:, k], stated[:, k]) for k, name in enumerate(UTTERANCE_SCORES)}
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def write_heldout(path: Path, recordings: Sequence[Recording], heard: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Keep what was heard in the recordings: one array a kind, recordings one after the other.
+
+    Log-probabilities are stored in half precision, ratings in steps of `RATING_STEP` from `LEAST_RATING`.
+    """
+    ratings = np.concatenate([found.cpu().numpy() for _, found in heard])
+    np.savez_compressed(
+        path,
+        ids=np.array([recording.id for recording in recordings]),
+        frames=np.array([len(log_probs) for log_probs, _ in heard]),
+        log_probs=np.concatenate([log_probs.cpu().numpy().astype(np.float16) for log_probs, _ in heard]),
+        ratings=np.clip(np.round((ratings - LEAST_RATING) / RATING_STEP), 0, 255).astype(np.uint8),
+    )

@@ -1,4 +1,4 @@
-"""The embedded acoustic model: 16 kHz samples to CTC log-probabilities over 39 phones and a blank, 20 ms frames.
+"""The embedded acoustic model: 16 kHz samples to CTC log-probabilities and ratings of 39 phones, 20 ms frames.
 
 Log-mel front end, two convolutions, Conformer blocks (Gulati et al. 2020, arXiv 2005.08100) with rotary positions
 (Su et al. 2021, arXiv 2104.09864). Deviates from the Conformer paper: LayerNorm in place of BatchNorm, rotary in
@@ -27,6 +27,8 @@ POWER_FLOOR = 1e-5
 """Added to mel power (of level-normalised audio) before the logarithm."""
 VARIANCE_FLOOR = 1e-2
 """Added to the variance of a mel over time, so that a constant band stays quiet."""
+MEAN_RATING = 1.7
+"""Near the corpus mean of every score on the scale of 0 to 2; where ratings start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,13 @@ class AcousticConfig:
     heads: int = 4
     blocks: int = 8
     kernel: int = 15
-    dropout: float = 0.12
-    drop_block: float = 0.08
+    dropout: float = 0.15
+    drop_block: float = 0.1
     intermediate_block: int = 5
     phones: int = 39
+    utterance_ratings: int = 4
+    rating_width: int = 128
+    rating_dropout: float = 0.3
 
 
 def mel_filterbank(mels: int) -> np.ndarray:
@@ -243,8 +248,38 @@ class Encoder(nn.Module):
         return x, middle
 
 
+class RatingHead(nn.Module):
+    """States to ratings: how people would score each phone if it were the one meant here, and the utterance.
+
+    A rating of a phone is read from the frames that the lattice gives to it; ratings of the utterance are averaged
+    over its frames. So one pass over the audio serves every text, and the scorer sees numbers whose meaning does not
+    depend on which of several encoders made them.
+    """
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.Dropout(config.rating_dropout),
+            nn.Linear(config.width, config.rating_width),
+            nn.GELU(),
+            nn.Dropout(config.rating_dropout),
+        )
+        # One column more than phones: what holds for all of them, such as how good the speaker is.
+        self.phone = nn.Linear(config.rating_width, config.phones + 1)
+        self.utterance = nn.Linear(config.rating_width, config.utterance_ratings)
+        for last in (self.phone, self.utterance):
+            nn.init.zeros_(last.bias)
+            nn.init.normal_(last.weight, std=0.02)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (B, T, width) to ratings (B, T, phones + utterance_ratings), all on the scale of 0 to 2."""
+        hidden = self.hidden(states)
+        phone = self.phone(hidden)
+        return MEAN_RATING + torch.cat([phone[..., :-1] + phone[..., -1:], self.utterance(hidden)], dim=-1)
+
+
 class AcousticModel(nn.Module):
-    """Encoder with its CTC head and, for training, a second CTC head half way up."""
+    """Encoder with its CTC head, its rating head and, for training, a second CTC head half way up."""
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -254,8 +289,16 @@ class AcousticModel(nn.Module):
         labels = config.phones + 1
         self.head = nn.Linear(config.width, labels)
         self.middle_head = nn.Linear(config.width, labels)
+        self.rating_head = RatingHead(config)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """What is exported: samples (1, N) to log-probabilities (1, N // 320, phones + 1), blank first."""
-        states, _ = self.encoder(normalise(self.log_mel(samples)))
-        return F.log_softmax(self.head(states), dim=-1)
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """What is exported: samples (1, N) to what is heard in N // 320 frames.
+
+        Returns: log-probabilities (1, T, phones + 1), blank first; ratings (1, T, phones + utterance_ratings).
+        """
+        return self.hear(normalise(self.log_mel(samples)))
+
+    def hear(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from normalised log-mels (1, frames, mels)."""
+        states, _ = self.encoder(mels)
+        return F.log_softmax(self.head(states), dim=-1), self.rating_head(states)

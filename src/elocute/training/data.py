@@ -15,12 +15,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, Split, read_speechocean762
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, UTTERANCE_SCORES, Split, read_speechocean762
 from elocute.corpora.transcribed import read_transcribed
 from elocute.errors import PhoneError, TextError
 from elocute.phones import PHONES, phonemize
@@ -30,13 +31,24 @@ from elocute.types import SAMPLE_RATE_HZ
 log = logging.getLogger(__name__)
 
 WILDCARD = len(PHONES) + 1
-"""First of two label ids that stand for 'any phone'; two, used in turn, so that neighbours need no blank between."""
+"""Label id of 'any phone but the first one'; the ids that follow exclude the other phones in turn."""
 FRAMES_PER_S = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One training example: where its audio is and the labels its CTC path may take."""
+    """One training example: where its audio is and the labels its CTC path may take.
+
+    Attributes:
+        id: of the recording.
+        audio: its file.
+        labels: CTC labels; 1 to 39 are phones, from `WILDCARD` on 'any phone but'.
+        phones: canonical phones, 1 to 39.
+        speaker: of the recording, or the name of its corpus.
+        is_native: whether it is transcribed native speech, which nobody scored.
+        phone_scores: people's scores, 0 to 2, one a phone; empty where nobody scored.
+        utterance_scores: people's accuracy, fluency, prosodic and total, divided by 5; empty where nobody scored.
+    """
 
     id: str
     audio: Path
@@ -44,16 +56,18 @@ class Recording:
     phones: tuple[int, ...]
     speaker: str
     is_native: bool
+    phone_scores: tuple[float, ...] = ()
+    utterance_scores: tuple[float, ...] = ()
 
 
 def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recording]:
-    """Learner recordings; a phone that people scored as mispronounced becomes a wildcard in the CTC labels."""
+    """Learner recordings; a phone that people scored as mispronounced becomes 'any other' in the CTC labels."""
     recordings = []
     for utterance in read_speechocean762(folder, split):
         phones = tuple(PHONES.index(phone) + 1 for phone in utterance.phones)
         labels = tuple(
-            WILDCARD + position % 2 if score < MISPRONOUNCED_BELOW else phone
-            for position, (phone, score) in enumerate(zip(phones, utterance.phone_accuracy, strict=True))
+            WILDCARD + phone - 1 if score < MISPRONOUNCED_BELOW else phone
+            for phone, score in zip(phones, utterance.phone_accuracy, strict=True)
         )
         recordings.append(
             Recording(
@@ -63,6 +77,8 @@ def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recordi
                 phones=phones,
                 speaker=utterance.speaker,
                 is_native=False,
+                phone_scores=utterance.phone_accuracy,
+                utterance_scores=tuple(getattr(utterance, name) / 5 for name in UTTERANCE_SCORES),
             )
         )
     return recordings
@@ -170,6 +186,11 @@ class Batch:
         labels: all CTC labels, one after the other.
         label_counts: labels of each example.
         frame_labels: shape (B, frames // 2), phones spread uniformly over the energetic frames, 0 elsewhere.
+        phones: shape (B, L), canonical phones, 0 where there is none.
+        phone_counts: phones of each example.
+        phone_scores: shape (B, L), NaN where nobody scored.
+        utterance_scores: shape (B, 4), NaN where nobody scored.
+        is_scored: whether anybody scored any of them.
     """
 
     mels: Tensor
@@ -178,6 +199,32 @@ class Batch:
     labels: Tensor
     label_counts: list[int]
     frame_labels: Tensor
+    phones: Tensor
+    phone_counts: list[int]
+    phone_scores: Tensor
+    utterance_scores: Tensor
+    is_scored: bool
+
+
+def targets(recordings: Sequence[Recording], device: torch.device) -> dict[str, Any]:
+    """Canonical phones and people's scores, padded; the fields of a `Batch` that augmentation does not touch."""
+    counts = [len(recording.phones) for recording in recordings]
+    phones = np.zeros((len(recordings), max(counts)), dtype=np.int64)
+    scores = np.full(phones.shape, np.nan, dtype=np.float32)
+    whole = np.full((len(recordings), len(UTTERANCE_SCORES)), np.nan, dtype=np.float32)
+    for row, recording in enumerate(recordings):
+        phones[row, : counts[row]] = recording.phones
+        if recording.phone_scores:
+            scores[row, : counts[row]] = recording.phone_scores
+            whole[row] = recording.utterance_scores
+    phones_, scores_, whole_ = (torch.from_numpy(array).to(device) for array in (phones, scores, whole))
+    return {
+        "phones": phones_,
+        "phone_counts": counts,
+        "phone_scores": scores_,
+        "utterance_scores": whole_,
+        "is_scored": any(recording.phone_scores for recording in recordings),
+    }
 
 
 @dataclass(eq=False)
@@ -262,13 +309,15 @@ class TrainingSet:
             mels = self._mask(mels, counts, strength)
             noise = torch.randn(mels.shape, device=self.device, generator=self.torch_generator)
             mels = mels + noise * (aug.feature_noise * strength * self._uniform(len(plan), 1, 1))
+        recordings = [self.recordings[i] for i in plan]
         return Batch(
             mels=mels * valid[..., None],
             lengths=counts // 2,
             frame_counts=[length // 2 for length in lengths],
-            labels=torch.tensor([x for i in plan for x in self.recordings[i].labels], device=self.device),
-            label_counts=[len(self.recordings[i].labels) for i in plan],
+            labels=torch.tensor([x for recording in recordings for x in recording.labels], device=self.device),
+            label_counts=[len(recording.labels) for recording in recordings],
             frame_labels=(self.frame_targets[nearest] * valid)[:, ::2],
+            **targets(recordings, self.device),
         )
 
     def _uniform(self, *shape: int) -> Tensor:

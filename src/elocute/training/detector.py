@@ -16,7 +16,7 @@ from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import ScoredFeatures
+from elocute.training.scorer_data import Heldout, ScoredFeatures
 from elocute.types import Float32, Float64
 
 FALSE_ALARMS = 0.01
@@ -125,7 +125,7 @@ def fit_logistic(
 
 
 def omission_threshold(
-    utterances: Sequence[ScoredUtterance], posteriors: Mapping[str, Float32], seed: int = 0
+    utterances: Sequence[ScoredUtterance], heard: Mapping[str, Heldout], seed: int = 0
 ) -> tuple[float, dict[str, Any]]:
     """Choose from how many nats a phone a word counts as left out, by planting words that nobody said.
 
@@ -137,11 +137,11 @@ def omission_threshold(
     planted: list[float] = []
     for utterance in utterances:
         words = [_labels(word.phones) for word in utterance.words]
-        said.extend(_gains(posteriors[utterance.id], words))
+        said.extend(_gains(heard[utterance.id].log_probs, words))
         other = utterances[int(rng.integers(len(utterances)))]
         place = int(rng.integers(len(words) + 1))
         words.insert(place, _labels(other.words[int(rng.integers(len(other.words)))].phones))
-        planted.append(float(_gains(posteriors[utterance.id], words)[place]))
+        planted.append(float(_gains(heard[utterance.id].log_probs, words)[place]))
     threshold = max(LEAST_OMISSION_NATS, round(float(np.quantile(said, 1 - OMISSION_FALSE_ALARMS)), 2))
     facts = {
         "threshold_nats_per_phone": threshold,

@@ -18,6 +18,8 @@ TWIN_TOLERANCE = 1e-3
 """Largest difference in nats allowed between torch and the fp32 ONNX graph."""
 INT8_TOLERANCE = 1e-3
 """Largest mean difference in probability allowed between the fp32 and the int8 graph."""
+RATING_TOLERANCE = 0.02
+"""Largest mean difference in rating, on the scale of 0 to 2, allowed between the fp32 and the int8 graph."""
 
 
 def load_acoustic(run: Path) -> AcousticModel:
@@ -30,7 +32,7 @@ def load_acoustic(run: Path) -> AcousticModel:
 
 
 def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
-    """Write `out` (int8) from a run folder, samples (1, N) to log_probs (1, N // 320, 40).
+    """Write `out` (int8) from a run folder: samples (1, N) to log_probs (1, N // 320, 40) and ratings (.., 43).
 
     Only MatMul and Gemm are quantised, one scale a channel: quantised convolutions are slower and less exact.
 
@@ -52,7 +54,7 @@ def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
             dynamo=True,
             opset_version=OPSET,
             input_names=["samples"],
-            output_names=["log_probs"],
+            output_names=["log_probs", "ratings"],
             dynamic_shapes={"samples": {1: torch.export.Dim("n", min=1600, max=16_000 * 600)}},
         )
     if program is None:
@@ -76,6 +78,7 @@ def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
     for fact, tolerance in (
         ("torch_fp32_max_nats", TWIN_TOLERANCE),
         ("fp32_int8_mean_probability_difference", INT8_TOLERANCE),
+        ("fp32_int8_mean_rating_difference", RATING_TOLERANCE),
     ):
         if facts[fact] > tolerance:
             raise ConfigError(
@@ -152,23 +155,25 @@ def strip(path: Path) -> None:
 
 
 def compare_twins(model: AcousticModel, full: Path, small: Path, rng: np.random.Generator) -> dict[str, Any]:
-    """Largest difference in nats of torch against fp32, and mean difference and agreement of fp32 against int8."""
+    """Largest difference of torch against fp32, and mean differences and agreement of fp32 against int8."""
     import onnxruntime
 
     sessions = [onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in (full, small)]
-    worst, gaps, agreement = 0.0, [], []
+    worst, gaps, rating_gaps, agreement = 0.0, [], [], []
     for seconds in (0.3, 1.07, 4.0, 11.31):
         time = np.arange(int(seconds * 16_000)) / 16_000
         wave = 0.1 * np.sin(2 * np.pi * (120 + 40 * np.sin(3 * time)) * time) + rng.normal(0, 0.02, time.shape)
         samples = wave[None].astype(np.float32)
         with torch.inference_mode():
-            ours = model(torch.from_numpy(samples)).numpy()
-        fp32, int8 = (session.run(None, {"samples": samples})[0] for session in sessions)
-        worst = max(worst, float(np.abs(ours - fp32).max()))
-        gaps.append(float(np.abs(np.exp(fp32) - np.exp(int8)).mean()))
-        agreement.append(float((fp32.argmax(-1) == int8.argmax(-1)).mean()))
+            ours = [part.numpy() for part in model(torch.from_numpy(samples))]
+        fp32, int8 = (session.run(["log_probs", "ratings"], {"samples": samples}) for session in sessions)
+        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(ours, fp32, strict=True)))
+        gaps.append(float(np.abs(np.exp(fp32[0]) - np.exp(int8[0])).mean()))
+        rating_gaps.append(float(np.abs(fp32[1] - int8[1]).mean()))
+        agreement.append(float((fp32[0].argmax(-1) == int8[0].argmax(-1)).mean()))
     return {
         "torch_fp32_max_nats": worst,
         "fp32_int8_mean_probability_difference": float(np.mean(gaps)),
+        "fp32_int8_mean_rating_difference": float(np.mean(rating_gaps)),
         "fp32_int8_argmax_agreement": float(np.mean(agreement)),
     }

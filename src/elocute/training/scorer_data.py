@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from elocute.audio import load_audio
-from elocute.corpora.speechocean762 import ScoredUtterance
+from elocute.corpora.speechocean762 import UTTERANCE_SCORES, ScoredUtterance
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
 from elocute.scorer import Features, analyse
 from elocute.training.acoustic_model import FRAME_SHIFT_S
+from elocute.training.rating import LEAST_RATING, RATING_STEP
 from elocute.types import Float32, Float64, PhoneSet, Posteriors
 
 PHONE_SET = PhoneSet.one_label_each(PHONES)
 WORD_SCORES = ("accuracy", "stress", "total")
-UTTERANCE_SCORES = ("accuracy", "fluency", "prosodic", "total")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,29 +48,48 @@ class ScoredFeatures:
     is_planted: bool = False
 
 
-def read_heldout(folder: Path) -> dict[str, Float32]:
-    """Log-probabilities (T, V) of all utterances from the `held*.npz` or `*/heldout.npz` files of acoustic folds."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heldout:
+    """What an acoustic model heard in a recording of a speaker it did not train on.
+
+    Attributes:
+        log_probs: shape (T, V), rows sum to 1 after exp.
+        ratings: shape (T, phones + 4), 0 to 2.
+    """
+
+    log_probs: Float32
+    ratings: Float32
+
+
+def read_heldout(folder: Path) -> dict[str, Heldout]:
+    """What was heard in all utterances, from the `held*.npz` or `*/heldout.npz` files of acoustic folds."""
     files = sorted([*folder.glob("held*.npz"), *folder.glob("*/heldout.npz")])
     if not files:
         raise ConfigError(f"{folder} holds no held*.npz and no */heldout.npz; run `elocute train acoustic --fold ...`")
-    posteriors: dict[str, Float32] = {}
+    heard: dict[str, Heldout] = {}
     for file in files:
-        with np.load(file) as rows:
-            twice = posteriors.keys() & set(rows.files)
+        with np.load(file) as arrays:
+            ids, ends = arrays["ids"].tolist(), np.cumsum(arrays["frames"])[:-1]
+            twice = heard.keys() & set(ids)
             if twice:
                 raise ConfigError(
                     f"{file} holds {min(twice)!r}, which another file holds too; these models are of other folds: "
                     "keep the runs of one division of the speakers"
                 )
-            posteriors |= {key: rows[key].astype(np.float32) for key in rows.files}
-    return posteriors
+            log_probs = arrays["log_probs"].astype(np.float32)
+            # Stored in half precision: rows must sum to 1 again.
+            log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+            ratings = LEAST_RATING + RATING_STEP * arrays["ratings"].astype(np.float32)
+            for key, *pair in zip(ids, np.split(log_probs, ends), np.split(ratings, ends), strict=True):
+                heard[key] = Heldout(log_probs=pair[0], ratings=pair[1])
+    return heard
 
 
-def scored_features(utterance: ScoredUtterance, log_probs: Float32, is_planted: bool = False) -> ScoredFeatures:
+def scored_features(utterance: ScoredUtterance, heard: Heldout, is_planted: bool = False) -> ScoredFeatures:
     """Features and targets of one utterance."""
-    # Stored in half precision: rows must sum to 1 again.
-    log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
-    posteriors = Posteriors(log_probs=log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET)
+    posteriors = Posteriors(
+        log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET, ratings=heard.ratings
+    )
     word_ids = [number for number, word in enumerate(utterance.words) for _ in word.phones]
     analysis = analyse(posteriors, utterance.phones, word_ids, load_audio(utterance.audio))
     return ScoredFeatures(
@@ -87,13 +106,13 @@ def scored_features(utterance: ScoredUtterance, log_probs: Float32, is_planted: 
 
 def build_table(
     utterances: Sequence[ScoredUtterance],
-    posteriors: Mapping[str, Float32],
+    heard: Mapping[str, Heldout],
     progress: Callable[[int, int], None] | None = None,
     *,
     are_planted: bool = False,
 ) -> list[ScoredFeatures]:
     """Features and targets of all utterances, in their order, with one process a core."""
-    missing = [utterance.id for utterance in utterances if utterance.id not in posteriors]
+    missing = [utterance.id for utterance in utterances if utterance.id not in heard]
     if missing:
         raise ConfigError(
             f"no held-out posteriors for {len(missing)} of {len(utterances)} utterances: {missing[0]} ..."
@@ -103,7 +122,7 @@ def build_table(
         rows = pool.map(
             scored_features,
             utterances,
-            (posteriors[utterance.id] for utterance in utterances),
+            (heard[utterance.id] for utterance in utterances),
             (are_planted for _ in utterances),
             chunksize=8,
         )

@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from elocute.corpora.speechocean762 import (
-    read_speechocean762,
-    speaker_folds,
-)
+from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
 from elocute.diagnosis import Detector
 from elocute.evaluation import bootstrap_by_group, mse, pcc
 from elocute.phones import PHONES
@@ -30,7 +27,6 @@ from elocute.training.export import strip
 from elocute.training.planting import plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
-    UTTERANCE_SCORES,
     WORD_SCORES,
     ScoredFeatures,
     build_table,
@@ -98,17 +94,17 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     torch.set_num_threads(1)
     config.out.mkdir(parents=True, exist_ok=True)
     utterances = read_speechocean762(config.speechocean)
-    posteriors = read_heldout(config.heldout)
-    rows = build_table(utterances, posteriors, progress)
+    heard = read_heldout(config.heldout)
+    rows = build_table(utterances, heard, progress)
     rng = np.random.default_rng(config.fold_seed)
     changed = [plant_errors(utterance, rng) for utterance in utterances]
-    planted = score_planted_words(rows, build_table(changed, posteriors, progress, are_planted=True))
+    planted = score_planted_words(rows, build_table(changed, heard, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
     if config.planted_folds is not None:
         planted = [row for row in planted if fold_of[row.speaker] in config.planted_folds]
     predicted, wrong = out_of_fold(rows, planted, fold_of, config)
     save_predictions(config.out / "oof.npz", rows, predicted)
-    omission_nats, omission = omission_threshold(utterances, posteriors)
+    omission_nats, omission = omission_threshold(utterances, heard)
     detector, detection = fit_detector((rows, predicted), (planted, wrong), fold_of, omission_nats)
     members = train_members(rows, planted, config)
     export(Ensemble(members).eval(), rows[0], config.out / "scorer.onnx")
