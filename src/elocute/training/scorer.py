@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.scorer_model import Scorer, ScorerConfig, Scores
 from elocute.types import Float64
@@ -49,7 +48,7 @@ def pad(rows: Sequence[ScoredFeatures]) -> Padded:
     """Pad utterances to the longest."""
     B, L = len(rows), max(len(row.phone) for row in rows)
     W = max(len(row.word) for row in rows)
-    phone = np.zeros((B, L, len(PHONE_FEATURES)), np.float32)
+    phone = np.zeros((B, L, rows[0].features.phone.shape[1]), np.float32)
     member = np.zeros((B, L, W), np.float32)
     valid, ids = np.zeros((B, L), np.float32), np.zeros((B, L), np.int64)
     target_phone, target_word = np.zeros((B, L), np.float32), np.zeros((B, W, 3), np.float32)
@@ -75,17 +74,29 @@ def pad(rows: Sequence[ScoredFeatures]) -> Padded:
 
 def new_member(rows: Sequence[ScoredFeatures]) -> Scorer:
     """An untrained member that standardises features by the statistics of these rows."""
-    member = Scorer(ScorerConfig(phone_features=len(PHONE_FEATURES), utterance_features=len(UTTERANCE_FEATURES)))
     phone = np.concatenate([row.features.phone for row in rows])
     whole = np.stack([row.features.utterance for row in rows])
+    member = Scorer(ScorerConfig(phone_features=phone.shape[1], utterance_features=whole.shape[1]))
     for name, values in (("phone", phone), ("utterance", whole)):
         getattr(member, f"{name}_mean").copy_(torch.from_numpy(values.mean(0)))
         getattr(member, f"{name}_scale").copy_(torch.from_numpy(values.std(0) + 1e-3))
     return member
 
 
-def train_member(rows: Sequence[ScoredFeatures], config: ScorerTraining, seed: int) -> Scorer:
-    """Train one member; the last epoch is the result, nothing is selected."""
+def train_member(
+    rows: Sequence[ScoredFeatures],
+    config: ScorerTraining,
+    seed: int,
+    after_epoch: Callable[[Scorer], None] | None = None,
+) -> Scorer:
+    """Train one member; the last epoch is the result, nothing is selected.
+
+    Args:
+        rows: to train on.
+        config: settings.
+        seed: of weights, batches and noise.
+        after_epoch: looks at the member, in evaluation mode, when an epoch has ended.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     member = new_member(rows)
@@ -106,6 +117,9 @@ def train_member(rows: Sequence[ScoredFeatures], config: ScorerTraining, seed: i
             torch.nn.utils.clip_grad_norm_(member.parameters(), 1.0)
             optimizer.step()
             schedule.step()
+        if after_epoch:
+            after_epoch(member.eval())
+            member.train()
     return member.eval()
 
 
