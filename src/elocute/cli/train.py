@@ -5,15 +5,37 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from elocute.training.gopt_run import GoptRun
+    from elocute.training.scorer_run import ScorerRun
 
 app = typer.Typer(help="Train the models that elocute ships (needs the extra 'train').", no_args_is_help=True)
 
 Corpus = Annotated[Path, typer.Option(help="speechocean762 in its official layout.", exists=True, file_okay=False)]
 Fold = Annotated[int | None, typer.Option(help="Leave the speakers of this fold out; default: train on all.")]
+
+
+class Head(StrEnum):
+    """Heads over the features of a recording."""
+
+    ours = "ours"
+    gopt = "gopt"
+
+
+class FeatureSet(StrEnum):
+    """Features that the heads are compared on."""
+
+    gop = "gop"
+    phone = "phone"
+    all = "all"
 
 
 @app.command()
@@ -63,23 +85,69 @@ def scorer(
     planted_fold: Annotated[
         list[int] | None, typer.Option(help="Plant errors in this fold only; repeat for more.")
     ] = None,
+    head: Annotated[
+        Head,
+        typer.Option(
+            help="'gopt': instead of training the scorer to ship, compare it with GOPT (Gong et al. 2022) on the same "
+            "features, by the published protocol and by ours, in gopt.json; the options below are for this."
+        ),
+    ] = Head.ours,
+    features: Annotated[
+        list[FeatureSet] | None, typer.Option(help="Compare on these features only; repeat for more.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Heads of each kind and fold; default 5.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of GOPT; default 100, the published number.")] = None,
+    device: Annotated[str, typer.Option(help="torch device for GOPT.")] = "cpu",
 ) -> None:
-    """Train the scorer, measure it out of fold beside trivial baselines, and export it."""
+    """Train the scorer, measure it out of fold beside trivial baselines, and export it; or compare it with GOPT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    command = shlex.join(["elocute", *sys.argv[1:]])
+    if head is Head.ours:
+        for option, value in (("--features", features), ("--seeds", seeds), ("--epochs", epochs)):
+            if value:
+                raise typer.BadParameter("it is only for --head gopt", param_hint=option)
+        from elocute.training.scorer_run import ScorerRun
+
+        _train(
+            ScorerRun(
+                speechocean=speechocean,
+                heldout=heldout,
+                out=out,
+                folds=folds,
+                fold_seed=fold_seed,
+                planted_folds=tuple(planted_fold) if planted_fold else None,
+                command=command,
+            )
+        )
+        return
+    if planted_fold:
+        raise typer.BadParameter("GOPT is trained without planted errors", param_hint="--planted-fold")
+    from elocute.training.gopt import GoptTraining
+    from elocute.training.gopt_run import GoptRun
+
+    _compare(
+        GoptRun(
+            speechocean=speechocean,
+            heldout=heldout,
+            out=out,
+            folds=folds,
+            fold_seed=fold_seed,
+            seeds=tuple(range(1, 1 + (seeds or 5))),
+            features=tuple(map(str, features or FeatureSet)),
+            device=device,
+            command=command,
+            gopt=GoptTraining() if epochs is None else GoptTraining(epochs=epochs),
+        )
+    )
+
+
+def _train(config: ScorerRun) -> None:
+    """Train the scorer with a progress bar, and print its card's figures."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from elocute.training.scorer_run import ScorerRun, run
+    from elocute.training.scorer_run import run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = ScorerRun(
-        speechocean=speechocean,
-        heldout=heldout,
-        out=out,
-        folds=folds,
-        fold_seed=fold_seed,
-        planted_folds=tuple(planted_fold) if planted_fold else None,
-        command=shlex.join(["elocute", *sys.argv[1:]]),
-    )
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("features", total=None)
         card = run(config, lambda done, total: bar.update(task, completed=done, total=total))
@@ -91,6 +159,32 @@ def scorer(
     typer.echo(f"detection: {card['evaluation']['detection']}")
     typer.echo(f"planted errors: {card['evaluation']['planted']}")
     typer.echo(f"omission: {card['evaluation']['omission']}")
+
+
+def _compare(config: GoptRun) -> None:
+    """Compare the heads with a bar a step, and print one line a head, set of features and protocol."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from elocute.training.gopt_run import run
+
+    kinds = ("phone", "word total", *(f"utterance {name}" for name in ("accuracy", "fluency", "prosodic", "total")))
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=total)
+            bar.update(tasks[step], completed=done, total=total)
+
+        result = run(config, progress)
+    typer.echo(f"{'PCC':37} " + " ".join(f"{name.removeprefix('utterance '):>10}" for name in kinds))
+    for row in result["results"]:
+        values = [row["scores"][kind]["pcc"] for kind in kinds]
+        texts = ("-" if value is None else f"{value:.4f}" for value in values)
+        label = f"{row['features']:6}{row['head']:6}{row['protocol']}"
+        typer.echo(f"{label:37} " + " ".join(f"{text:>10}" for text in texts))
 
 
 @app.command()
