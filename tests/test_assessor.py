@@ -10,6 +10,7 @@ import pytest
 from elocute.acoustic.fake import PlantedBackend
 from elocute.assessor import Assessor, best_variants
 from elocute.config import AssessorConfig
+from elocute.ctc import forward_log_prob
 from elocute.diagnosis import Detector
 from elocute.errors import AlignmentError, ConfigError, TextError
 from elocute.phones import PHONES, phonemize
@@ -80,6 +81,42 @@ def test_the_words_keep_their_places_and_texts():
     for word, original in zip(words, canonical, strict=True):
         assert set(word.variants) == set(original.variants)
         assert tuple(symbol.rstrip("012") for symbol in word.variants[0]) == tuple(p.symbol for p in word.phones)
+
+
+def test_variants_are_those_that_plain_forward_passes_choose():
+    """Word by word from the left, each candidate spelled out in the whole text with the choices made before it."""
+    rng = np.random.default_rng(3)
+    replaced = 0
+    for text, said in (
+        ("the and a", "DH IY AH N AH"),
+        ("to either and the idea", "T AH AY DH ER AE N D DH IY AY D IY AH"),
+        ("I can and you were for a", "AY K AH N AH N Y UW W ER F ER EY"),
+    ):
+        clean = heard(said.split())
+        noisy = clean.log_probs + rng.normal(size=clean.log_probs.shape)
+        spoken = replace(clean, log_probs=noisy - np.logaddexp.reduce(noisy, axis=1, keepdims=True))
+        canonical = phonemize(text)
+        expected = [tuple(phone.symbol for phone in word.phones) for word in canonical.words]
+        for index, word in enumerate(canonical.words):
+            spellings = [expected[index], *(tuple(s.rstrip("012") for s in form) for form in word.variants[1:])]
+            fits = [
+                forward_log_prob(
+                    spoken.log_probs,
+                    [
+                        PHONES.index(s) + 1
+                        for form in [*expected[:index], spelling, *expected[index + 1 :]]
+                        for s in form
+                    ],
+                )
+                for spelling in spellings
+            ]
+            best = int(np.argmax(fits))
+            if fits[best] > fits[0] + 2.0:
+                expected[index] = spellings[best]
+                replaced += 1
+        words = best_variants(spoken, canonical).words
+        assert [tuple(phone.symbol for phone in word.phones) for word in words] == expected
+    assert replaced > 5
 
 
 def test_a_recording_too_short_for_the_dictionary_form_takes_a_shorter_variant():

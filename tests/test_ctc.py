@@ -59,6 +59,40 @@ def test_entries_are_first_frames_of_labels(problem: Problem) -> None:
 
 
 @patient
+@given(problems(), st.data())
+def test_a_splice_is_as_probable_as_the_labels_that_it_makes(problem: Problem, data: st.DataObject) -> None:
+    V, L = problem.log_probs.shape[1], len(problem.labels)
+    others = st.lists(st.sampled_from([v for v in range(V) if v != problem.blank_id]), min_size=1, max_size=3)
+    splices = []
+    for _ in range(data.draw(st.integers(0, 3))):
+        start = data.draw(st.integers(0, L))
+        end = data.draw(st.integers(start, L))
+        splices.append(ctc.Splice(start=start, end=end, labels=tuple(data.draw(others))))
+    found = ctc.spliced_log_probs(ctc.lattice(problem.log_probs, problem.labels, problem.blank_id), splices)
+    assert found.shape == (len(splices),)
+    rows = problem.log_probs.tolist()
+    for splice, log_prob in zip(splices, found, strict=True):
+        made = (*problem.labels[: splice.start], *splice.labels, *problem.labels[splice.end :])
+        same(log_prob, oracles.ctc_forward(rows, made, problem.blank_id))
+
+
+def test_no_frames_hold_no_splice_and_many_splices_are_as_good_as_few() -> None:
+    splice = ctc.Splice(start=0, end=1, labels=(2,))
+    assert ctc.spliced_log_probs(ctc.lattice(np.empty((0, 3)), [1]), [splice]).tolist() == [-np.inf]
+    around = ctc.lattice(random_log_probs(0, 6, 3), [1, 2])
+    alone = [ctc.spliced_log_probs(around, [ctc.Splice(start=k % 2, end=2, labels=(1 + k % 2,))])[0] for k in (0, 1)]
+    many = [ctc.Splice(start=k % 2, end=2, labels=(1 + k % 2,)) for k in range(150)]
+    same(ctc.spliced_log_probs(around, many), np.tile(alone, 75))
+
+
+def test_splices_that_are_none_are_refused() -> None:
+    around = ctc.lattice(np.log([[0.5, 0.5]]), [1])
+    for start, end, labels in ((0, 1, ()), (0, 2, (1,)), (1, 0, (1,)), (-1, 0, (1,))):
+        with pytest.raises(ValueError, match="splices are"):
+            ctc.spliced_log_probs(around, [ctc.Splice(start=start, end=end, labels=labels)])
+
+
+@patient
 @given(problems())
 def test_viterbi_is_the_best_path(problem: Problem) -> None:
     rows, labels, blank_id = problem.log_probs.tolist(), problem.labels, problem.blank_id

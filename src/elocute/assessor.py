@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from elocute.acoustic import Backend, load_backend
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
-from elocute.ctc import forward_log_prob
+from elocute.ctc import Splice, lattice, spliced_log_probs
 from elocute.diagnosis import Detector, Diagnosis, diagnose
 from elocute.errors import ConfigError
 from elocute.phones import PHONES, UserLexicon, ipa_name, phonemize
@@ -33,7 +34,7 @@ from elocute.report import (
 )
 from elocute.scorer import Analysis, analyse
 from elocute.scorer.embedded import EmbeddedScorer, Scores
-from elocute.types import Audio, Canonical, Phone, Posteriors, Word
+from elocute.types import Audio, Canonical, Float64, Phone, Posteriors, Word
 
 SCALES = (1, 10, 100)
 VARIANT_NATS = 2.0
@@ -132,33 +133,68 @@ def assess(audio: AudioSource, text: str, *, sample_rate: int | None = None) -> 
 def best_variants(posteriors: Posteriors, canonical: Canonical) -> Canonical:
     """Replace each word's pronunciation by the accepted variant that the recording fits best.
 
-    Words are decided from left to right, each against the choices made before it. Only a gain of `VARIANT_NATS`
-    leaves the dictionary form, and only a word with more than one accepted pronunciation is looked at.
+    Words are decided from left to right, each in the company of the choice made for the word before it and of the
+    dictionary forms of the others. Only a gain of `VARIANT_NATS` leaves the dictionary form, and only a word with more
+    than one accepted pronunciation is looked at.
+    """
+    options = [_distinct_variants(word) for word in canonical.words]
+    if all(len(words) == 1 for words in options):
+        return canonical
+    fits, is_possible = _variant_fits(posteriors, options)
+    choices = [0]
+    for fit in fits:
+        own = fit[choices[-1]]
+        best = int(own.argmax())
+        choices.append(best if own[best] > own[0] + VARIANT_NATS else 0)
+        if choices[-1] and not is_possible:
+            break  # the recording was too short for the text and no longer is: now the other words can be compared
+    chosen = [*choices[1:], *[0] * (len(fits) + 1 - len(choices))]
+    words = tuple(words[choice] for words, choice in zip(options, chosen, strict=True))
+    replaced = replace(canonical, words=words)
+    return best_variants(posteriors, replaced) if any(chosen) and not is_possible else replaced
+
+
+def _distinct_variants(word: Word) -> list[Word]:
+    """The word as it stands, then with each of its variants that differs from those before by more than stress."""
+    distinct = {tuple(phone.symbol for phone in word.phones): word}
+    for variant in word.variants[1:]:
+        other = with_pronunciation(word, variant)
+        distinct.setdefault(tuple(phone.symbol for phone in other.phones), other)
+    return list(distinct.values())
+
+
+def _variant_fits(posteriors: Posteriors, options: Sequence[Sequence[Word]]) -> tuple[list[Float64], bool]:
+    """Log probability of the recording for each choice at a word, after each choice at the word before it.
+
+    Args:
+        posteriors: of the recording.
+        options: forms of each word, the dictionary form first.
+
+    Returns:
+        One array a word, shape (forms of the word before, forms of the word), dictionary forms everywhere else; and
+        whether the recording can hold the dictionary forms at all.
     """
     tokens = dict(zip(posteriors.phone_set.symbols, posteriors.phone_set.tokens, strict=True))
-    words = list(canonical.words)
-
-    def fit(candidate: Sequence[Word]) -> float:
-        labels = [label for word in candidate for phone in word.phones for label in tokens[phone.symbol]]
-        return forward_log_prob(posteriors.log_probs, labels, posteriors.phone_set.blank_id)
-
-    current = None
-    for index, word in enumerate(words):
-        spellings = {tuple(phone.symbol for phone in word.phones)}
-        best, best_fit = None, 0.0
-        for variant in word.variants[1:]:
-            other = with_pronunciation(word, variant)
-            spelling = tuple(phone.symbol for phone in other.phones)
-            if spelling in spellings:
-                continue
-            spellings.add(spelling)
-            current = fit(words) if current is None else current
-            found = fit([*words[:index], other, *words[index + 1 :]])
-            if found > max(current + VARIANT_NATS, best_fit if best else -np.inf):
-                best, best_fit = other, found
-        if best is not None:
-            words[index], current = best, best_fit
-    return replace(canonical, words=tuple(words))
+    spelled = [
+        [tuple(label for phone in form.phones for label in tokens[phone.symbol]) for form in forms] for forms in options
+    ]
+    labels = [label for forms in spelled for label in forms[0]]
+    around = lattice(posteriors.log_probs, labels, posteriors.phone_set.blank_id)
+    fits, splices, places = [], [], []
+    before: list[tuple[int, ...]] = [()]
+    start = 0
+    for index, forms in enumerate(spelled):
+        fits.append(np.full((len(before), len(forms)), around.log_prob))
+        end = start + len(forms[0])
+        for (p, prefix), (k, form) in itertools.product(enumerate(before), enumerate(forms)):
+            if p or k:
+                begin = start - len(before[0]) if p else start
+                splices.append(Splice(start=begin, end=end, labels=(*prefix, *form) if p else form))
+                places.append((index, p, k))
+        before, start = forms, end
+    for (index, p, k), fit in zip(places, spliced_log_probs(around, splices), strict=True):
+        fits[index][p, k] = fit
+    return fits, around.log_prob > -np.inf
 
 
 def heard_phones(analysis: Analysis) -> NDArray[np.bool_]:

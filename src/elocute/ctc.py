@@ -24,6 +24,9 @@ from elocute.types import Float64, Int64
 
 NEG_INF = -np.inf
 
+_SPLICES_TOGETHER = 64
+"""Splices worked on in one loop over the frames, those of like length together; bounds the memory of a long text."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lattice:
@@ -86,6 +89,15 @@ class Alignment:
     log_prob: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splice:
+    """An edit of a string of labels: those in [start, end) give way to others, at least one."""
+
+    start: int
+    end: int
+    labels: tuple[int, ...]
+
+
 def min_frames(labels: Sequence[int] | Int64) -> int:
     """Fewest frames that can spell `labels`: one each, and a blank between two equal neighbours."""
     ids = np.asarray(labels, dtype=np.int64)
@@ -122,6 +134,26 @@ def forward_log_prob(log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_
     """Log P(labels | x) by the plain forward algorithm; arguments as in `lattice`."""
     frames, ids = checked(log_probs, labels, blank_id)
     return _final_log_prob(_forward(state_emissions(frames, ids, blank_id), jump_log_weights(ids)))
+
+
+def spliced_log_probs(around: Lattice, splices: Sequence[Splice]) -> Float64:
+    """Log P(labels with one splice made | x) of each splice, shape (N,).
+
+    A splice needs a forward pass over its own labels alone: alpha holds all that may come before it, beta all that may
+    come after. Splices share one loop over the frames.
+
+    Raises:
+        ValueError: a splice without labels or outside of the lattice's.
+    """
+    L = len(around.labels)
+    if any(not splice.labels or not 0 <= splice.start <= splice.end <= L for splice in splices):
+        raise ValueError(f"splices are {list(splices)}; expected labels, and start and end from 0 to {L}")
+    log_probs = np.empty(len(splices))
+    by_length = sorted(range(len(splices)), key=lambda n: len(splices[n].labels))
+    for first in range(0, len(splices), _SPLICES_TOGETHER):
+        group = by_length[first : first + _SPLICES_TOGETHER]
+        log_probs[group] = _spliced(around, [splices[n] for n in group])
+    return log_probs
 
 
 def viterbi(log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_id: int = 0) -> Alignment:
@@ -221,6 +253,53 @@ def _forward(emissions: Float64, jumps: Float64) -> Float64:
         np.logaddexp(arrive_by_jump, jump + jumps, out=arrive_by_jump)
         arrive += emission
     return alpha[..., 1:]
+
+
+def _spliced(around: Lattice, splices: Sequence[Splice]) -> Float64:
+    """Log P of each of some splices, shape (N,), in one loop over the frames."""
+    T = len(around.log_probs)
+    if not T:
+        return np.full(len(splices), NEG_INF)
+    lengths = np.array([len(splice.labels) for splice in splices])
+    labels = np.full((lengths.max(), len(splices)), around.blank_id)
+    for n, splice in enumerate(splices):
+        labels[: lengths[n], n] = splice.labels
+    columns = np.full((2 * len(labels) - 1, len(splices)), around.blank_id)
+    columns[::2] = labels
+    jumps = np.where(labels[1:] == labels[:-1], NEG_INF, 0.0)
+    # Row 0 holds what enters; then come the splice's first label, a blank, its second label, and so on.
+    mass = np.full((T + 1, 2 * len(labels), len(splices)), NEG_INF)
+    mass[:-1, 0] = _entries(around, splices)
+    before, now = mass[:-1], mass[1:]
+    steps = before[:, 1:], before[:, :-1], before[:, 1:-2:2], now[:, 1:], now[:, 3::2], around.log_probs[:, columns]
+    for stay, move, jump, arrive, arrive_by_jump, emission in zip(*steps, strict=True):
+        np.logaddexp(stay, move, out=arrive)
+        np.logaddexp(arrive_by_jump, jump + jumps, out=arrive_by_jump)
+        arrive += emission
+    ends = now[:, 2 * lengths - 1, np.arange(len(splices))]
+    return logsumexp(ends + _exits(around, splices))
+
+
+def _entries(around: Lattice, splices: Sequence[Splice]) -> Float64:
+    """Log mass of the frames before each frame that spell the labels before each splice, shape (T, N)."""
+    entries = np.full((len(around.alpha), len(splices)), NEG_INF)
+    for n, splice in enumerate(splices):
+        entries[0, n] = 0.0 if splice.start == 0 else NEG_INF
+        entries[1:, n] = around.alpha[:-1, 2 * splice.start]
+        if splice.start and around.labels[splice.start - 1] != splice.labels[0]:  # equal ones need a blank between
+            np.logaddexp(entries[1:, n], around.alpha[:-1, 2 * splice.start - 1], out=entries[1:, n])
+    return entries
+
+
+def _exits(around: Lattice, splices: Sequence[Splice]) -> Float64:
+    """Log mass of the frames after each frame that spell the labels behind each splice, shape (T, N)."""
+    exits = np.full((len(around.beta), len(splices)), NEG_INF)
+    for n, splice in enumerate(splices):
+        exits[-1, n] = 0.0 if splice.end == len(around.labels) else NEG_INF
+        exits[:-1, n] = around.beta[1:, 2 * splice.end]
+        if splice.end < len(around.labels) and around.labels[splice.end] != splice.labels[-1]:
+            np.logaddexp(exits[:-1, n], around.beta[1:, 2 * splice.end + 1], out=exits[:-1, n])
+    return exits
 
 
 def _final_log_prob(alpha: Float64) -> float:
