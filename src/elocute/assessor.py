@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -122,7 +123,8 @@ class Assessor:
             self.config.nbest,
         )
         heard = heard_phones(analysis)
-        return _Writer(self, recording, canonical, analysis, scores, diagnosis, heard).report()
+        is_scorable = bool(heard.mean() >= HEARD_SHARE)
+        return _Writer(self, recording, canonical, analysis, scores, diagnosis, heard, is_scorable).report()
 
 
 def assess(audio: AudioSource, text: str, *, sample_rate: int | None = None) -> Report:
@@ -204,9 +206,18 @@ def heard_phones(analysis: Analysis) -> NDArray[np.bool_]:
     return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
 
 
+@cache
+def _version() -> str:
+    """Version of elocute; asked once, because reading it takes a millisecond."""
+    return version("elocute")
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes what the steps found into a report."""
+    """Writes what the steps found into a report.
+
+    `heard` tells which phones were heard at all, `is_scorable` whether enough were for scores to mean anything.
+    """
 
     assessor: Assessor
     audio: Audio
@@ -215,11 +226,7 @@ class _Writer:
     scores: Scores
     diagnosis: Diagnosis
     heard: NDArray[np.bool_]
-
-    @property
-    def is_scorable(self) -> bool:
-        """Whether enough of the text was heard for scores to mean anything."""
-        return bool(self.heard.mean() >= HEARD_SHARE)
+    is_scorable: bool
 
     def report(self) -> Report:
         """The report."""
@@ -235,7 +242,7 @@ class _Writer:
             model=ModelFacts(
                 backend=f"{self.assessor.backend.name} {self.assessor.backend.version}",
                 scorer=f"{self.assessor.scorer.name} {self.assessor.scorer.version}",
-                version=version("elocute"),
+                version=_version(),
             ),
             audio=AudioFacts(
                 duration_s=round(self.audio.duration_s, 3),
