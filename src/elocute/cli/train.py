@@ -206,3 +206,34 @@ def export(
         if "per_heldout" in record
     }
     typer.echo(json.dumps(write_card(run, facts, per, out / "acoustic.json"), indent=1))
+
+
+@app.command(name="transcribe-orders")
+def transcribe_orders(
+    speech: Annotated[Path, typer.Argument(help="Folder of grammar.yaml, label.json and audio/.", file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder to make: audio/, transcripts.tsv and decisions.json.")],
+    rounds: Annotated[int, typer.Option(help="Searches with adapted posteriors, after the first.", min=0)] = 2,
+    check_labels: Annotated[bool, typer.Option(help="Count how often a wrong label would be accepted.")] = True,
+) -> None:
+    """Find the words of labelled spoken commands, and keep the clear ones as training data."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elocute.acoustic import load_backend
+    from elocute.training import orders
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = orders.OrdersRun(speech=speech, out=out, rounds=rounds, check_labels=check_labels)
+    with Progress(console=Console(stderr=True)) as bar:
+        task, shown = bar.add_task("", total=None), ""
+
+        def progress(stage: str, done: int, total: int) -> None:
+            nonlocal task, shown
+            if stage != shown:  # a bar for every stage; finished ones stay
+                task, shown = (task if not shown else bar.add_task("")), stage
+            bar.update(task, description=stage, completed=done, total=total)
+
+        facts = orders.transcribe_orders(config, load_backend("embedded"), progress)
+    typer.echo(json.dumps(facts, indent=1))
