@@ -66,7 +66,7 @@ def batch(
 
     config = AssessorConfig(backend=backend, scale=int(scale), threads=1, variants=variants)
     try:
-        with _progress() as progress:
+        with progress_bar() as progress:
             summary = run_batch(
                 manifest,
                 out,
@@ -131,7 +131,7 @@ def configuration(config: AssessorConfig, lexicon: Path | None) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """A bar on stderr where that is a terminal, else a line now and then."""
     if not sys.stderr.isatty():
         yield _Lines()

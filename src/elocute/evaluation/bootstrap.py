@@ -105,11 +105,11 @@ def estimate_pcc(truth: Float64, predicted: Float64, speaker: Int64, draws: Draw
         return Estimate(value=None)
     x, y = truth - truth.mean(), predicted - predicted.mean()  # small numbers keep the sums exact
     columns = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-    return estimate_of_sums(_pearson, speaker, columns, draws)
+    return estimate_of_sums(pearson, speaker, columns, draws)
 
 
-def _pearson(sums: Float64) -> Float64:
-    """Pearson correlation from sums of 1, x, y, xx, yy, xy."""
+def pearson(sums: Float64) -> Float64:
+    """Pearson correlation from sums of 1, x, y, xx, yy, xy, shape (..., 6); NaN where one side is constant."""
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread_x, spread_y = xx - x * x / n, yy - y * y / n

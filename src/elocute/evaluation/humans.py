@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ import numpy as np
 from elocute.corpora.experts import ExpertUtterance
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
 from elocute.evaluation.agreement import Part
-from elocute.evaluation.bootstrap import Estimate, estimate_mse, estimate_of_sums, estimate_pcc, ratio
+from elocute.evaluation.bootstrap import Estimate, estimate_of_sums, pearson, ratio
 from elocute.evaluation.predictions import UTTERANCE_SCORES, WORD_SCORES
 from elocute.evaluation.result import HumanDetection, HumanRow, LevelName
 from elocute.evaluation.table import Table
@@ -23,19 +24,17 @@ _LEAST_EXPERTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pairs:
-    """Expert against others.
+class _Given:
+    """What the experts gave to the items of one score.
 
     Attributes:
-        items: number of items that could be used.
-        owner: shape (P,), utterance of each pair.
-        expert: shape (P,), what the expert gave.
-        others: shape (P,), what the others gave, by how they are summed up.
+        owner: shape (N,), utterance of each item.
+        scores: shape (N, E), one column an expert.
+        others: shape (N, E), the mean, or median, of the other experts.
     """
 
-    items: int
     owner: Int64
-    expert: Float64
+    scores: Float64
     others: Mapping[Against, Float64]
 
 
@@ -43,40 +42,63 @@ def human_rows(
     table: Table, experts: Sequence[ExpertUtterance], parts: Iterable[Part]
 ) -> Iterator[HumanRow | HumanDetection]:
     """The human ceiling of every score, and of detection, part by part."""
-    by_id = {item.id: item for item in experts}
-    columns = _columns(table, by_id)
-    paired = {key: _pairs(values) for key, values in columns.items()}
-    totals = {level.name: level.owner for level in table.levels}
+    given = {key: _given(values) for key, values in _columns(table, experts).items()}
+    owners = {level.name: level.owner for level in table.levels}
     for part in parts:
-        for (level, score), pairs in paired.items():
-            kept = part.items(pairs.owner)
+        for (level, score), found in given.items():
+            kept = part.items(found.owner)
             if not kept.any():
                 continue
-            speaker, expert = part.speaker(pairs.owner), pairs.expert[kept]
-            possible = int(part.items(totals[level]).sum())
-            items = pairs.items if part.keeps.all() else _items(columns[level, score], part)
-            for against, others in pairs.others.items():
+            speaker = part.speaker(found.owner)
+            for against, others in found.others.items():
+                each = [_pcc(found.scores[kept, k], others[kept, k]) for k in range(others.shape[1])]
                 yield HumanRow(
                     part=part.name,
                     level=level,
                     score=score,
                     against=against,
-                    items=items,
-                    coverage=items / possible,
-                    pairs=len(expert),
-                    pcc=estimate_pcc(others[kept], expert, speaker, part.draws),
-                    mse=estimate_mse(others[kept], expert, speaker, part.draws),
+                    experts=len(each),
+                    items=int(kept.sum()),
+                    coverage=int(kept.sum()) / int(part.items(owners[level]).sum()),
+                    pcc=_mean_pcc(found.scores[kept], others[kept], speaker, part),
+                    pcc_of_each=tuple(each),
+                    mse=_mse(found.scores[kept], others[kept], speaker, part),
                 )
-        if ("phone", "accuracy") in paired:
-            yield from _detection(paired["phone", "accuracy"], part)
+        if ("phone", "accuracy") in given:
+            yield from _detection(given["phone", "accuracy"], part)
+
+
+def _mean_pcc(scores: Float64, others: Float64, speaker: Int64, part: Part) -> Estimate:
+    """Mean over the experts of each one's correlation with the others."""
+    x, y = scores - scores.mean(axis=0), others - others.mean(axis=0)
+    columns = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)  # (N, E, 6)
+
+    def statistic(sums: Float64) -> Float64:
+        return np.asarray(pearson(sums.reshape(*sums.shape[:-1], -1, 6)).mean(axis=-1))
+
+    return estimate_of_sums(statistic, speaker, columns.reshape(len(x), -1), part.draws)
+
+
+def _pcc(scores: Float64, others: Float64) -> float | None:
+    """Correlation of one expert with the others; None where it does not exist."""
+    if np.ptp(scores) == 0 or np.ptp(others) == 0:
+        return None
+    return float(np.corrcoef(scores, others)[0, 1])
+
+
+def _mse(scores: Float64, others: Float64, speaker: Int64, part: Part) -> Estimate:
+    """Mean squared difference of an expert and the others."""
+    columns = np.column_stack([np.square(scores - others).mean(axis=1), np.ones(len(scores))])
+    return estimate_of_sums(ratio, speaker, columns, part.draws)
 
 
 _Values = list[tuple[int, tuple[float, ...]]]
 """Utterance and the experts' scores of every item."""
 
 
-def _columns(table: Table, experts: Mapping[str, ExpertUtterance]) -> dict[tuple[LevelName, str], _Values]:
+def _columns(table: Table, experts: Sequence[ExpertUtterance]) -> dict[tuple[LevelName, str], _Values]:
     """The experts' scores of every item, score by score."""
+    by_id = {item.id: item for item in experts}
     columns: dict[tuple[LevelName, str], _Values] = {}
 
     def add(level: LevelName, score: str, owner: int, values: tuple[float, ...]) -> None:
@@ -84,7 +106,7 @@ def _columns(table: Table, experts: Mapping[str, ExpertUtterance]) -> dict[tuple
             columns.setdefault((level, score), []).append((owner, values))
 
     for owner, utterance in enumerate(table.utterances):
-        found = experts.get(utterance.id)
+        found = by_id.get(utterance.id)
         if found is None:
             continue
         for word in found.words:
@@ -97,42 +119,28 @@ def _columns(table: Table, experts: Mapping[str, ExpertUtterance]) -> dict[tuple
     return columns
 
 
-def _items(values: _Values, part: Part) -> int:
-    """How many items of a column belong to a part."""
-    return sum(bool(part.keeps[owner]) for owner, _ in values)
-
-
-def _pairs(values: _Values) -> _Pairs:
-    """Each expert of each item against the others; items with as many experts are worked on together."""
-    by_size: dict[int, _Values] = {}
-    for item in values:
-        by_size.setdefault(len(item[1]), []).append(item)
-    owner, expert, means, medians = [], [], [], []
-    for size, items in sorted(by_size.items()):
-        given = np.array([scores for _, scores in items])
-        for k in range(size):
-            others = np.delete(given, k, axis=1)
-            owner.append(np.array([number for number, _ in items]))
-            expert.append(given[:, k])
-            means.append(others.mean(axis=1))
-            medians.append(np.median(others, axis=1))
-    return _Pairs(
-        items=len(values),
-        owner=np.concatenate(owner),
-        expert=np.concatenate(expert),
-        others={"mean": np.concatenate(means), "median": np.concatenate(medians)},
+def _given(values: _Values) -> _Given:
+    """The items that the usual number of experts scored: where one is missing, the columns are not who they were."""
+    usual = Counter(len(scores) for _, scores in values).most_common(1)[0][0]
+    kept = [(owner, scores) for owner, scores in values if len(scores) == usual]
+    scores = np.array([scores for _, scores in kept])
+    rest = np.stack([np.delete(scores, k, axis=1) for k in range(usual)], axis=1)  # (N, E, E - 1)
+    return _Given(
+        owner=np.array([owner for owner, _ in kept]),
+        scores=scores,
+        others={"mean": rest.mean(axis=-1), "median": np.median(rest, axis=-1)},
     )
 
 
-def _detection(pairs: _Pairs, part: Part) -> Iterator[HumanDetection]:
-    """One expert as a detector."""
-    kept = part.items(pairs.owner)
+def _detection(found: _Given, part: Part) -> Iterator[HumanDetection]:
+    """One expert as a detector, every expert's flags counted together."""
+    kept = part.items(found.owner)
     if not kept.any():
         return
-    flagged, wrong = pairs.expert[kept] == 0.0, pairs.others["mean"][kept] < MISPRONOUNCED_BELOW
-    speaker = part.speaker(pairs.owner)
+    flagged, wrong = found.scores[kept] == 0.0, found.others["mean"][kept] < MISPRONOUNCED_BELOW
+    speaker = part.speaker(found.owner)
     hits, alarms, missed = (
-        column.astype(np.float64) for column in (flagged & wrong, flagged & ~wrong, ~flagged & wrong)
+        cells.sum(axis=1).astype(np.float64) for cells in (flagged & wrong, flagged & ~wrong, ~flagged & wrong)
     )
 
     def rate(top: Float64, bottom: Float64) -> Estimate:
@@ -140,7 +148,7 @@ def _detection(pairs: _Pairs, part: Part) -> Iterator[HumanDetection]:
 
     yield HumanDetection(
         part=part.name,
-        pairs=len(wrong),
+        pairs=wrong.size,
         wrong=int(wrong.sum()),
         precision=rate(hits, hits + alarms),
         recall=rate(hits, hits + missed),

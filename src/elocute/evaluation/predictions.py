@@ -100,7 +100,7 @@ def write_predictions(path: Path, provenance: Mapping[str, Any], predictions: It
     seen: set[str] = set()
     for prediction in stored:
         _check(prediction, f"prediction {prediction.id!r}", seen)
-    lines = [_line({"format": FORMAT, "provenance": provenance}), *(_line(_row(item)) for item in stored)]
+    lines = [_line({"format": FORMAT, "provenance": provenance}), *(_line(row_of(item)) for item in stored)]
     partial = path.with_name(path.name + ".partial")
     try:
         # An empty name and time keep both out of the gzip header.
@@ -132,7 +132,7 @@ def read_predictions(path: Path) -> StoredPredictions:
     predictions = []
     for number, line in enumerate(lines[1:-1], start=2):
         place = f"{path}:{number}"
-        prediction = _parse(_object(line, place), place)
+        prediction = prediction_of(_object(line, place), place)
         _check(prediction, place, seen)
         predictions.append(prediction)
     return StoredPredictions(provenance=provenance, utterances=tuple(predictions))
@@ -174,7 +174,7 @@ def _line(value: Mapping[str, Any]) -> str:
         ) from error
 
 
-def _row(prediction: Prediction) -> dict[str, Any]:
+def row_of(prediction: Prediction) -> dict[str, Any]:
     """A prediction as a JSON object; what it does not say is left out, except the scores."""
     row: dict[str, Any] = {
         "id": prediction.id,
@@ -208,8 +208,8 @@ def _rounded(values: Iterable[float | None] | None) -> list[float | None] | None
 _LISTS = ("phone", "word", "phone_error", "heard", "omitted", "perceived")
 
 
-def _parse(row: dict[str, Any], place: str) -> Prediction:
-    """A JSON object as a prediction; what the lists hold is for `_check`."""
+def prediction_of(row: Mapping[str, Any], place: str) -> Prediction:
+    """A JSON object as a prediction; `place` begins complaints. What its lists hold is checked when it is stored."""
     known = {"id", "utterance", "transcript", "reason", *_LISTS}
     unknown = sorted(set(row) - known)
     if unknown:

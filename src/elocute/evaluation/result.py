@@ -233,19 +233,20 @@ class RecognitionRow:
 class HumanRow:
     """How well one expert agrees with the others: the ceiling of what can be asked for.
 
-    Every expert of every item is compared with the mean (or median) of that item's other experts, and all pairs are
-    pooled, for the file does not say which expert is which. A model is compared with the mean of all experts, which
-    is a steadier target than that of all but one.
+    The corpus lists the experts in the same order everywhere; each is compared with the mean (or median) of the other
+    ones, and the correlations are averaged. Items of which one expert is missing are left out. A model is compared
+    with all experts, which is a steadier target than all but one.
 
     Attributes:
         part: all, children or adults.
         level: phone, word or utterance.
         score: name of the score.
         against: mean or median of the others.
-        items: with at least three experts.
-        coverage: share of the items that could be used.
-        pairs: expert against others.
-        pcc: Pearson correlation.
+        experts: how many.
+        items: that could be used.
+        coverage: share of all items that is.
+        pcc: mean Pearson correlation.
+        pcc_of_each: of each expert.
         mse: mean squared error.
     """
 
@@ -253,10 +254,11 @@ class HumanRow:
     level: LevelName
     score: str
     against: Literal["mean", "median"]
+    experts: int
     items: int
     coverage: float
-    pairs: int
     pcc: Estimate
+    pcc_of_each: tuple[float | None, ...]
     mse: Estimate
 
 

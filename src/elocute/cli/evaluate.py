@@ -1,0 +1,272 @@
+"""`elocute evaluate`: the shipped models, or stored predictions, against people's scores."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elocute.cli.batch import configuration, progress_bar
+from elocute.cli.options import DEFAULTS, BackendName, Verbose
+from elocute.cli.output import show, write
+from elocute.config import AssessorConfig
+from elocute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from elocute.corpora.layouts import Corpus
+    from elocute.corpora.speechocean762 import ScoredUtterance
+    from elocute.evaluation.predictions import StoredPredictions
+
+OUT_OF_FOLD = "benchmarks/predictions/speechocean762-train-oof.jsonl.gz"
+"""Where the repository keeps predictions of the train split by models that did not train on the speakers."""
+
+EXAMPLES = (
+    "elocute evaluate speechocean762 speechocean762/ --split test",
+    "elocute evaluate speechocean762 speechocean762/ --split train --folds 5 \\",
+    f"      --predictions {OUT_OF_FOLD}",
+    "elocute evaluate speechocean762 speechocean762/ --split test --limit 40 --json result.json",
+)
+"""Shown under the help of the command."""
+
+app = typer.Typer(help="Measure scores and found errors against people's.", no_args_is_help=True)
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure scores and found errors against people's, on a data set that you have."""
+
+
+class SplitChoice(StrEnum):
+    """Part of the corpus."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+@app.command()
+def speechocean762(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The corpus: official layout, or the parquet files of Hugging Face.")
+    ],
+    split: Annotated[SplitChoice, typer.Option(help="Which part; the shipped models trained on train.")] = (
+        SplitChoice.TEST
+    ),
+    folds: Annotated[
+        int | None, typer.Option(min=2, metavar="K", help="Also report each of K speaker-disjoint folds.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another scores.json than the corpus's own.")
+    ] = None,
+    details: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="scores-detail.json, if not in DIR/resource: the human ceiling.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Stored predictions: read if there, else made (.jsonl.gz); no audio is read."
+        ),
+    ] = None,
+    json_out: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write everything as JSON; - is stdout, without tables."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N utterances, for a quick try.")
+    ] = None,
+    shuffle_labels: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="Deal people's scores anew: nothing may be found where nothing is."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Resamples of the speakers for an interval.")] = 500,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that assess; default: one for each core.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Assess again, and replace stored predictions.")] = False,
+    backend: BackendName = DEFAULTS.backend,
+    verbose: Verbose = False,
+) -> None:
+    """Measure on speechocean762: agreement with its experts, detection of errors, and what people reach themselves.
+
+    Every recording is assessed with the corpus's own canonical phones, once: the predictions are kept, and the next
+    evaluation needs neither audio nor models. Killed and started again, it goes on where it was. Tables show trivial
+    baselines beside the model, and 95 % intervals over speakers.
+    """
+    from elocute.corpora.experts import read_experts
+    from elocute.corpora.layouts import read_corpus
+    from elocute.evaluation.evaluate import Protocol
+    from elocute.evaluation.evaluate import evaluate as measure
+    from elocute.evaluation.result import to_json
+
+    if details is not None and not details.is_file():
+        raise ConfigError(f"{details} not found; expected the corpus's scores-detail.json")
+    corpus = read_corpus(folder, split.value, scores)
+    utterances = corpus.utterances[:limit]
+    path = predictions or Path(_default_name(split, limit))
+    stored = _stored(path, corpus, utterances, backend, workers, is_named=predictions is not None, fresh=fresh)
+    _check_split(stored, corpus, path)
+    detail_file = details or corpus.details
+    result = measure(
+        utterances,
+        stored,
+        experts=None if detail_file is None else read_experts(detail_file, utterances),
+        protocol=Protocol(folds=folds, draws=draws, shuffle_seed=shuffle_labels),
+        data={"corpus": "speechocean762", "split": split.value, "limit": limit, "other_scores": scores is not None},
+    )
+    if json_out is not None and str(json_out) == "-":
+        write(to_json(result))
+        return
+    if json_out is not None:
+        write(to_json(result), json_out)
+    from elocute.cli.evaluate_table import render
+
+    show(*render(result))
+
+
+def _default_name(split: SplitChoice, limit: int | None) -> str:
+    """Where predictions are kept unless the user says so, in the current folder."""
+    first = "" if limit is None else f"-first{limit}"
+    return f"speechocean762-{split.value}{first}.predictions.jsonl.gz"
+
+
+def _stored(
+    path: Path,
+    corpus: Corpus,
+    utterances: tuple[ScoredUtterance, ...],
+    backend: str,
+    workers: int | None,
+    *,
+    is_named: bool,
+    fresh: bool,
+) -> StoredPredictions:
+    """Stored predictions, made first if need be.
+
+    Those in a file that the user named are taken as they are, whoever made them; those under the default name must be
+    of the installed models.
+    """
+    from elocute.evaluation.predictions import read_predictions
+
+    if path.exists() and not fresh:
+        stored = read_predictions(path)
+        if not is_named and stored.provenance.get("configuration") != _identity(backend):
+            raise ConfigError(
+                f"{path} was made by other models or another version; make it again with --fresh, or name it with "
+                "--predictions to evaluate it as it is"
+            )
+        sys.stderr.write(f"elocute: from the predictions stored in {path}\n")
+        if stored.provenance.get("seen_in_training"):
+            _warn_of_seen_speakers()
+        return stored
+    _assess(path, corpus, utterances, backend, workers, fresh=fresh)
+    return read_predictions(path)
+
+
+def _assess(
+    path: Path,
+    corpus: Corpus,
+    utterances: tuple[ScoredUtterance, ...],
+    backend: str,
+    workers: int | None,
+    *,
+    fresh: bool,
+) -> None:
+    """Assess the recordings and store the predictions."""
+    from elocute.evaluation.assessing import CorpusFactory, assess_corpus
+
+    if corpus.split == "train":
+        _warn_of_seen_speakers()
+    sys.stderr.write(f"elocute: assessing {len(utterances)} recordings into {path}\n")
+    identity = _identity(backend)
+    try:
+        with progress_bar() as progress:
+            assess_corpus(
+                corpus,
+                utterances,
+                path,
+                make_assessor=CorpusFactory(backend=backend),
+                provenance=_provenance(corpus, len(utterances), identity),
+                configuration=identity,
+                workers=workers,
+                progress=progress,
+                fresh=fresh,
+            )
+    except KeyboardInterrupt as stop:
+        sys.stderr.write("elocute: stopped; what is assessed is kept, run the same command to go on\n")
+        raise typer.Exit(1) from stop
+
+
+def _identity(backend: str) -> str:
+    """A text that differs whenever predictions would."""
+    from elocute.evaluation.assessing import REPORT_SCALE
+
+    return configuration(AssessorConfig(backend=backend, scale=REPORT_SCALE, threads=1), None)
+
+
+def _provenance(corpus: Corpus, utterances: int, identity: str) -> dict[str, Any]:
+    """Where predictions of the shipped models come from."""
+    from elocute.assets import read_card
+
+    facts = json.loads(identity)
+    seen = corpus.split == "train"
+    return {
+        "model": facts["models"],
+        "elocute": facts["elocute"],
+        "commit": _commit(),
+        "protocol": "the shipped models, which trained on these speakers"
+        if seen
+        else "the shipped models; no speaker of this split was in their training",
+        "seen_in_training": seen,
+        "corpus": "speechocean762",
+        "split": corpus.split,
+        "utterances": utterances,
+        "threshold": read_card("scorer")["detector"]["threshold"],
+        "configuration": identity,
+        "command": shlex.join(["elocute", *sys.argv[1:]]),
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "date": date.today().isoformat(),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that this code runs from, "+" if it has changes; None where it is installed."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no", "--", "src") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git here, or not a repository that it trusts
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What a git command prints."""
+    done = subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _check_split(stored: StoredPredictions, corpus: Corpus, path: Path) -> None:
+    """ConfigError if predictions are of utterances that the split does not have."""
+    known = {utterance.id for utterance in corpus.utterances}
+    strange = [prediction.id for prediction in stored.utterances if prediction.id not in known]
+    if strange:
+        raise ConfigError(
+            f"{path} has {len(strange)} of {len(stored.utterances)} predictions, first {strange[0]}, for utterances "
+            f"that the split {corpus.split} lacks; expected predictions of this split"
+        )
+
+
+def _warn_of_seen_speakers() -> None:
+    """Say loudly that figures will flatter."""
+    sys.stderr.write(
+        "elocute: WARNING: the shipped models trained on the split train; what they score there says nothing about "
+        f"speakers that they do not know. Evaluate --split test, or --predictions {OUT_OF_FOLD}, which models made "
+        "that did not train on the speakers\n"
+    )

@@ -1,0 +1,196 @@
+"""Assess a corpus with the shipped assessor, on several processes, into stored predictions; a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elocute.batch.local import AssessRow, run_batch
+from elocute.batch.manifest import ManifestRow
+from elocute.config import AssessorConfig
+from elocute.corpora.layouts import Corpus, with_recordings
+from elocute.corpora.speechocean762 import ScoredUtterance
+from elocute.evaluation.predictions import (
+    PHONE_MAX,
+    SCORE_MAX,
+    Prediction,
+    prediction_of,
+    row_of,
+    write_predictions,
+)
+
+if TYPE_CHECKING:
+    from elocute.acoustic import Backend
+    from elocute.report import Report
+    from elocute.types import Audio, PhoneSet, Posteriors
+
+NOTHING_HEARD = "hardly any of the text was heard"
+"""Reason of a report without scores; the assessor's warning says it too, with counts."""
+REPORT_SCALE = 10
+"""Scale of the reports that become predictions: the corpus's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusFactory:
+    """Makes the assessor of one worker process; its answers are predictions.
+
+    Attributes:
+        backend: name of the acoustic backend.
+    """
+
+    backend: str
+
+    def __call__(self) -> AssessRow:
+        """Load the models once."""
+        from elocute.acoustic import load_backend
+        from elocute.assessor import Assessor
+
+        listening = _Listening(load_backend(self.backend, threads=1))
+        assessor = Assessor(AssessorConfig(backend=self.backend, scale=REPORT_SCALE, threads=1), backend=listening)
+
+        def assess(row: ManifestRow) -> Mapping[str, object]:
+            report = assessor.assess(row.audio, row.text, pronunciations=row.phones)
+            return row_of(prediction_from_report(row.id, report, greedy_phones(listening.heard)))
+
+        return assess
+
+
+class _Listening:
+    """A backend that remembers what it heard last, so that it is decoded without the text, too."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.name, self.version = backend.name, backend.version
+        self.phone_set: PhoneSet = backend.phone_set
+        self.heard: Posteriors
+
+    def posteriors(self, audio: Audio) -> Posteriors:
+        """What the backend heard."""
+        self.heard = self._backend.posteriors(audio)
+        return self.heard
+
+
+def greedy_phones(posteriors: Posteriors) -> tuple[str, ...]:
+    """Phones on the best path: the likeliest label of each frame, repetitions merged, blanks dropped."""
+    phone_set = posteriors.phone_set
+    symbol = {tokens[0]: name for tokens, name in zip(phone_set.tokens, phone_set.symbols, strict=True)}
+    best = posteriors.log_probs.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    return tuple(symbol[label] for label in best[starts].tolist() if label in symbol)
+
+
+def prediction_from_report(utterance_id: str, report: Report, perceived: Sequence[str] | None = None) -> Prediction:
+    """What a report says, on the corpus's scales and by its names.
+
+    Scores come from the report as its readers get them, so also the zeros of words that were left out.
+    """
+    phones = [phone for word in report.words for phone in word.phonemes]
+    if report.utterance.total is None:
+        return Prediction(
+            id=utterance_id, phone=None, word=None, utterance=None, perceived=perceived, reason=NOTHING_HEARD
+        )
+
+    def scaled(score: float | None, highest: float = SCORE_MAX) -> float | None:
+        return None if score is None else score * highest / report.scale
+
+    whole = report.utterance
+    return Prediction(
+        id=utterance_id,
+        phone=[phone.score * PHONE_MAX / report.scale for phone in phones if phone.score is not None],
+        word=[(scaled(word.accuracy), scaled(word.stress), scaled(word.total)) for word in report.words],
+        utterance={
+            "accuracy": scaled(whole.accuracy),
+            "completeness": scaled(whole.completeness),
+            "fluency": scaled(whole.fluency),
+            "prosodic": scaled(whole.prosody),
+            "total": scaled(whole.total),
+        },
+        phone_error=[phone.probability for phone in phones],
+        heard=[phone.actual for phone in phones],
+        omitted=[index for index, word in enumerate(report.words) if word.error == "omission"],
+        perceived=perceived,
+    )
+
+
+def assess_corpus(
+    corpus: Corpus,
+    utterances: Sequence[ScoredUtterance],
+    out: Path,
+    *,
+    make_assessor: Callable[[], AssessRow],
+    provenance: Mapping[str, Any],
+    configuration: str,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    fresh: bool = False,
+) -> None:
+    """Assess utterances and store the predictions.
+
+    What is finished is kept in `OUT.rows.partial`; the same call goes on from there. A recording that cannot be
+    assessed becomes a prediction without scores that says why.
+
+    Args:
+        corpus: where the recordings are.
+        utterances: of it, to assess; their canonical phones are the corpus's, not the lexicon's.
+        out: file of predictions to make.
+        make_assessor: as for `run_batch`; answers with rows of predictions (`CorpusFactory`).
+        provenance: for the header.
+        configuration: a text that differs whenever the predictions would.
+        workers: processes; None takes one for each core.
+        progress: called with utterances done and in all.
+        fresh: forget an unfinished run.
+
+    Raises:
+        ConfigError: a recording is missing, `out` cannot be written, or an unfinished run was another one.
+        BatchError: a worker process died.
+    """
+    rows = out.with_name(f"{out.name}.rows")
+    with tempfile.TemporaryDirectory(prefix="elocute-") as folder:
+        manifest = Path(folder) / "manifest.jsonl"
+        recorded = with_recordings(corpus, utterances, Path(folder))
+        manifest.write_text("".join(_manifest_line(item, Path(folder)) for item in recorded), encoding="utf-8")
+        # A finished file of rows is left only by a kill between the last row and the predictions: make it again.
+        fresh = fresh or (rows.exists() and not rows.with_name(f"{rows.name}.partial.run").exists())
+        run_batch(
+            manifest,
+            rows,
+            make_assessor=make_assessor,
+            configuration=configuration,
+            workers=workers,
+            progress=progress,
+            fresh=fresh,
+        )
+        audio = {item.id: item.audio for item in recorded}
+        lines = rows.read_text(encoding="utf-8").split("\n")[:-1]
+        write_predictions(out, provenance, [_from_row(json.loads(line), audio) for line in lines])
+    rows.unlink()
+
+
+def _manifest_line(utterance: ScoredUtterance, folder: Path) -> str:
+    """A row of the manifest; a recording unpacked into its folder is named without it, which differs every time."""
+    audio = utterance.audio.resolve()
+    row = {
+        "id": utterance.id,
+        "audio": audio.name if audio.parent == folder.resolve() else str(audio),
+        "text": utterance.text,
+        "phones": [list(word.phones) for word in utterance.words],
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _from_row(row: Mapping[str, Any], audio: Mapping[str, Path]) -> Prediction:
+    """The prediction in a row of the batch, or one without scores for a row that holds an error."""
+    if "report" in row:
+        return prediction_of(row["report"], f"row {row['id']!r}")
+    # Where the recording lay is nobody's business who reads the predictions.
+    message = row["error"]["message"]
+    for path in (audio[row["id"]].resolve(), audio[row["id"]]):
+        message = message.replace(str(path), f"the recording of {row['id']}")
+    reason = f"{row['error']['type']}: {message}"
+    return Prediction(id=row["id"], phone=None, word=None, utterance=None, reason=reason)
