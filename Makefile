@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench examples constraints clean
+.PHONY: help setup demo test lint format bench card examples constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,12 @@ format: $(VENV)/.dev ## let ruff mend what it can
 
 bench: $(VENV)/.dev ## speed and memory: every script in benchmarks/
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+CARD = --split train --folds 5 --predictions benchmarks/predictions/speechocean762-train-oof.jsonl.gz \
+       --latency benchmarks/latency.json --card docs
+card: $(VENV)/.core ## the benchmark card in docs/ from stored predictions: make card CORPUS=speechocean762 [CHECK=1]
+	@test -n "$(CORPUS)" || { echo "say where speechocean762 is: make card CORPUS=DIR" >&2; exit 2; }
+	$(BIN)/elocute evaluate speechocean762 "$(CORPUS)" $(CARD) $(if $(CHECK),--check)
 
 examples: $(VENV)/.core ## make the recordings in examples/ again (needs flite)
 	$(BIN)/python examples/make.py

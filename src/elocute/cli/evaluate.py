@@ -33,6 +33,9 @@ EXAMPLES = (
     "elocute evaluate speechocean762 speechocean762/ --split train --folds 5 \\",
     f"      --predictions {OUT_OF_FOLD}",
     "elocute evaluate speechocean762 speechocean762/ --split test --limit 40 --json result.json",
+    "elocute evaluate speechocean762 speechocean762/ --split train --folds 5 \\",
+    f"      --predictions {OUT_OF_FOLD} \\",
+    "      --latency benchmarks/latency.json --card docs",
 )
 """Shown under the help of the command."""
 
@@ -78,6 +81,16 @@ def speechocean762(
         Path | None,
         typer.Option("--json", metavar="OUT", help="Write everything as JSON; - is stdout, without tables."),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the benchmark card: DIR/benchmark.md, .html and drawings."),
+    ] = None,
+    latency: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For the card: what benchmarks/latency.py --json wrote.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the card in DIR instead; exit code 1 if it differs.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N utterances, for a quick try.")
     ] = None,
@@ -99,12 +112,15 @@ def speechocean762(
     evaluation needs neither audio nor models. Killed and started again, it goes on where it was. Tables show trivial
     baselines beside the model, and 95 % intervals over speakers.
     """
+    from elocute.cli.evaluate_card import card as make_card
+    from elocute.cli.evaluate_card import check_options
     from elocute.corpora.experts import read_experts
     from elocute.corpora.layouts import read_corpus
     from elocute.evaluation.evaluate import Protocol
     from elocute.evaluation.evaluate import evaluate as measure
     from elocute.evaluation.result import to_json
 
+    check_options(card, latency, check=check)
     if details is not None and not details.is_file():
         raise ConfigError(f"{details} not found; expected the corpus's scores-detail.json")
     corpus = read_corpus(folder, split.value, scores)
@@ -120,6 +136,16 @@ def speechocean762(
         protocol=Protocol(folds=folds, draws=draws, shuffle_seed=shuffle_labels),
         data={"corpus": "speechocean762", "split": split.value, "limit": limit, "other_scores": scores is not None},
     )
+    if card is not None:
+        make_card(
+            card,
+            result,
+            predictions=path,
+            utterances=utterances,
+            details=detail_file,
+            latency=latency,
+            check=check,
+        )
     if json_out is not None and str(json_out) == "-":
         write(to_json(result))
         return

@@ -119,9 +119,7 @@ def latency_curve(latency: Latency) -> Drawing:
     )
     low, high = rows[0].length_s, rows[-1].length_s
     least, most = min(row.whole.p50_ms for row in rows), max(row.whole.p95_ms for row in rows)
-    if low == high:
-        low, high = low / 2, high * 2
-    x = Scale(low=low, high=high, start=56, end=WIDTH - 20, is_log=True)
+    x = Scale(low=low / 1.25, high=high * 1.25, start=56, end=WIDTH - 20, is_log=True)
     floor, ceiling = 10.0 ** (len(str(int(least))) - 1), 10.0 ** len(str(int(most)))
     y = Scale(low=floor, high=ceiling, start=284, end=14, is_log=True)
     for row in rows:
