@@ -19,7 +19,7 @@ from elocute.errors import AudioError, ConfigError
 from elocute.phones import UserLexicon
 from elocute.report import Report
 
-COMMANDS = ("assess", "phones", "batch", "models", "doctor", "train")
+COMMANDS = ("assess", "phones", "batch", "models", "doctor", "evaluate", "train")
 runner = CliRunner()
 
 

@@ -63,7 +63,7 @@ def quietly(function, *arguments) -> float:
         return float(function(*arguments))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(problems())
 def test_correlations_and_errors_equal_scipy_on_every_draw(problem) -> None:
     speaker, truth, predicted, draws = problem
@@ -78,7 +78,7 @@ def test_correlations_and_errors_equal_scipy_on_every_draw(problem) -> None:
         check(found, quietly(oracle, truth, predicted), values)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(problems())
 def test_areas_equal_scikit_learn_on_every_draw(problem) -> None:
     speaker, truth, score, draws = problem
@@ -100,7 +100,7 @@ def test_areas_equal_scikit_learn_on_every_draw(problem) -> None:
         check(found, oracle(metric, everything), [oracle(metric, index) for index in draw_items])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(problems())
 def test_the_best_threshold_has_the_highest_f1_of_all(problem) -> None:
     speaker, truth, score, draws = problem

@@ -51,7 +51,7 @@ app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
 app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
-app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
 app.add_typer(train.app, name="train")
 
 

@@ -29,13 +29,13 @@ OUT_OF_FOLD = "benchmarks/predictions/speechocean762-train-oof.jsonl.gz"
 """Where the repository keeps predictions of the train split by models that did not train on the speakers."""
 
 EXAMPLES = (
-    "elocute evaluate speechocean762 speechocean762/ --split test",
-    "elocute evaluate speechocean762 speechocean762/ --split train --folds 5 \\",
-    f"      --predictions {OUT_OF_FOLD}",
-    "elocute evaluate speechocean762 speechocean762/ --split test --limit 40 --json result.json",
-    "elocute evaluate speechocean762 speechocean762/ --split train --folds 5 \\",
-    f"      --predictions {OUT_OF_FOLD} \\",
-    "      --latency benchmarks/latency.json --card docs",
+    "elocute evaluate speechocean762 DIR --split test",
+    "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
+    f"  --predictions {OUT_OF_FOLD}",
+    "elocute evaluate speechocean762 DIR --split test --limit 40 --json result.json",
+    "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
+    f"  --predictions {OUT_OF_FOLD} \\",
+    "  --latency benchmarks/latency.json --card docs",
 )
 """Shown under the help of the command."""
 

@@ -48,10 +48,12 @@ class ExpertUtterance:
 
 
 def read_experts(path: Path, utterances: Iterable[ScoredUtterance]) -> list[ExpertUtterance]:
-    """Read the single experts' scores of these utterances; those that the file lacks are left out.
+    """Read the single experts' scores of these utterances.
+
+    Utterances that the file lacks, or has with other words, are left out; whoever uses the rest states how much it is.
 
     Raises:
-        ConfigError: the file cannot be read, or contradicts the utterances.
+        ConfigError: the file cannot be read, or has other fields.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -62,7 +64,11 @@ def read_experts(path: Path, utterances: Iterable[ScoredUtterance]) -> list[Expe
     if not isinstance(table, dict):
         raise ConfigError(f"{path} is no JSON object but a {type(table).__name__}; expected utterances by id")
     try:
-        return [_utterance(item, table[item.id], path) for item in utterances if item.id in table]
+        return [
+            _utterance(item, table[item.id])
+            for item in utterances
+            if item.id in table and len(table[item.id]["words"]) == len(item.words)
+        ]
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} has a record without {error}; expected the official fields") from error
 
@@ -87,13 +93,8 @@ def parse_marks(text: str) -> tuple[float, ...]:
     return tuple(scores)
 
 
-def _utterance(utterance: ScoredUtterance, row: dict[str, Any], path: Path) -> ExpertUtterance:
+def _utterance(utterance: ScoredUtterance, row: dict[str, Any]) -> ExpertUtterance:
     """One record."""
-    if len(row["words"]) != len(utterance.words):
-        raise ConfigError(
-            f"{path}: utterance {utterance.id} has {len(row['words'])} words; expected {len(utterance.words)}, as in "
-            "the scores"
-        )
     return ExpertUtterance(
         id=utterance.id,
         accuracy=_numbers(row["accuracy"]),

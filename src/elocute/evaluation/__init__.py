@@ -1,4 +1,4 @@
-"""Metrics with their sources, and intervals."""
+"""Metrics with their sources, intervals over speakers, and whole evaluations of stored predictions."""
 
 from elocute.evaluation.metrics import (
     bootstrap_by_group,
@@ -9,5 +9,17 @@ from elocute.evaluation.metrics import (
     pcc,
     roc_auc,
 )
+from elocute.evaluation.predictions import Prediction, read_predictions, write_predictions
 
-__all__ = ["bootstrap_by_group", "edit_distance", "expected_calibration_error", "f1_at", "mse", "pcc", "roc_auc"]
+__all__ = [
+    "Prediction",
+    "bootstrap_by_group",
+    "edit_distance",
+    "expected_calibration_error",
+    "f1_at",
+    "mse",
+    "pcc",
+    "read_predictions",
+    "roc_auc",
+    "write_predictions",
+]

@@ -121,7 +121,10 @@ def evaluate(
         folds=tuple(_summaries(scores, detection)),
         histograms=tuple(row for level in table.levels for row in histograms(level)),
         methods=METHODS,
-        notes=tuple(_notes(table, annotated=annotated, experts=experts, fold=fold, is_shuffled=is_shuffled)),
+        notes=(
+            *(_shuffle_notes(scores) if is_shuffled else ()),
+            *_notes(table, annotated=annotated, experts=experts, fold=fold),
+        ),
     )
 
 
@@ -209,13 +212,24 @@ def _summaries(scores: Iterable[ScoreRow], detection: Iterable[DetectionRow]) ->
     return summaries
 
 
+def _shuffle_notes(scores: Iterable[ScoreRow]) -> list[str]:
+    """What shuffled labels must show, and whether they do."""
+    intervals = [row.pcc for row in scores if row.part == "all" and row.predictor == MODEL]
+    known = [item for item in intervals if item.low is not None and item.high is not None]
+    held = sum(item.low <= 0.0 <= item.high for item in known if item.low is not None and item.high is not None)
+    return [
+        "labels were dealt anew, so no correlation but the oracle's can be more than luck; whatever needs true labels "
+        "(human ceiling, diagnosis, PER, confusions) is left out",
+        f"the model's intervals hold 0 in {held} of {len(known)} scores; luck alone leaves it out in 1 of 20",
+    ]
+
+
 def _notes(
     table: Table,
     *,
     annotated: bool,
     experts: Sequence[ExpertUtterance] | None,
     fold: Int64 | None,
-    is_shuffled: bool,
 ) -> list[str]:
     """What could not be measured, and why."""
     predictions = table.predictions
@@ -227,8 +241,6 @@ def _notes(
     ]
     notes = {
         f"not predicted and so not evaluated: {', '.join(absent)}": bool(absent),
-        "labels were dealt anew: every correlation but the oracle's must be 0 within its interval, and whatever needs "
-        "true labels (human ceiling, diagnosis, PER, confusions) is left out": is_shuffled,
         "no probability of an error in the predictions: detection ranks by low phone scores, and there is neither a "
         "shipped operating point nor calibration": table.stated is None,
         "no threshold in the predictions' header: there is no shipped operating point": table.stated is not None

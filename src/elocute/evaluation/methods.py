@@ -28,7 +28,8 @@ METHODS = {
     "der": "Wrong diagnoses over all diagnoses of true rejections at the shipped operating point. `X*` "
     "(close to X) counts as X; strictly it counts as none of the phones, unless X is the canonical "
     "phone and the model says distorted. `<DEL>` must be heard as nothing. `<unk>` and phones without"
-    " annotation are left out and counted. Deviates: papers rarely say how they treat these.",
+    " annotation are left out and counted. Units that the model does not have (AR DR TR ... of the "
+    "annotators) count as wrong. Deviates: papers rarely say how they treat these.",
     "per": "Edit distance over reference length. Free decoding (best path of the acoustic model, no text) "
     "against the canonical phones of utterances in which every phone scores 1.8 or more; and, where "
     "the corpus says what was said, against that: `<DEL>` removed, `X*` as X, `<unk>` as a symbol "
