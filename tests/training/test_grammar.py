@@ -79,6 +79,8 @@ def test_one_type_under_two_variables():
         ("[a, ] b", "empty"),
         ("$milk:milk", "type of size, drink"),
         ("$size", r"\$type:variable"),
+        ("a $ b", r"\$type:variable"),
+        ("a @ b", "macro @ is not one of ask"),
         ("@nobody", "not one of ask"),
         ("@ask", "refers to itself"),
         ("[a, b] " * 17, f"more than {MAX_TEMPLATES}"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from elocute.errors import ConfigError
 
 MAX_TEMPLATES = 100_000
-_TOKEN = re.compile(r"[\[\](),]|[$@][^\s\[\](),]+|[^\s\[\](),$@]+")
+_TOKEN = re.compile(r"[\[\](),]|[$@][^\s\[\](),]*|[^\s\[\](),$@]+")
 _CLOSING = {"[": "]", "(": ")"}
 
 
