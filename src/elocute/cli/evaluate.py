@@ -32,7 +32,7 @@ EXAMPLES = (
     "elocute evaluate speechocean762 DIR --split test",
     "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
     f"  --predictions {OUT_OF_FOLD}",
-    "elocute evaluate speechocean762 DIR --split test --limit 40 --json result.json",
+    "elocute evaluate speechocean762 DIR --split test --limit 40",
     "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
     f"  --predictions {OUT_OF_FOLD} \\",
     "  --latency benchmarks/latency.json --card docs",
