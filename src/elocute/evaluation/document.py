@@ -252,7 +252,8 @@ def _table_html(block: TableBlock, caption: str | None) -> str:
         body.append(f'<tr><th scope="row" {kind[0]}>{_inline(first)}</th>{cells}</tr>')
     title = "" if caption is None else f"<caption>{_inline(caption)}</caption>"
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-    return f'<div class="table" tabindex="0">{table}</div>'.replace(" >", ">")
+    region = f'<div class="table" role="region" tabindex="0" aria-label="{escape(block.caption)}">'
+    return f"{region}{table}</div>".replace(" >", ">")
 
 
 def _inline(text: str) -> str:
