@@ -131,25 +131,26 @@ def configuration(config: AssessorConfig, lexicon: Path | None) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar(doing: str = "assessing", unit: str = "rows") -> Iterator[Progress]:
     """A bar on stderr where that is a terminal, else a line now and then."""
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _Lines(unit)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from elocute.cli.output import console_for
 
-    columns = (TextColumn("assessing"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console_for(sys.stderr)) as bar:
-        task = bar.add_task("assessing", total=None)
+        task = bar.add_task(doing, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Lines:
     """Progress as plain lines, not too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "rows") -> None:
+        self._unit = unit
         self._started: tuple[float, int] | None = None
         self._last_s = 0.0
 
@@ -164,5 +165,7 @@ class _Lines:
             return
         self._last_s = now_s
         rate = (done - self._started[1]) / (now_s - self._started[0])
-        sys.stderr.write(f"{done} of {total} rows, {rate:.1f} a second, about {(total - done) / rate:.0f} s left\n")
+        sys.stderr.write(
+            f"{done} of {total} {self._unit}, {rate:.1f} a second, about {(total - done) / rate:.0f} s left\n"
+        )
         sys.stderr.flush()

@@ -116,6 +116,7 @@ def speechocean762(
     from elocute.cli.evaluate_card import check_options
     from elocute.corpora.experts import read_experts
     from elocute.corpora.layouts import read_corpus
+    from elocute.corpora.speechocean762 import speaker_folds
     from elocute.evaluation.evaluate import Protocol
     from elocute.evaluation.evaluate import evaluate as measure
     from elocute.evaluation.result import to_json
@@ -125,17 +126,22 @@ def speechocean762(
         raise ConfigError(f"{details} not found; expected the corpus's scores-detail.json")
     corpus = read_corpus(folder, split.value, scores)
     utterances = corpus.utterances[:limit]
+    protocol = Protocol(folds=folds, draws=draws, shuffle_seed=shuffle_labels)
+    if folds is not None:
+        speaker_folds(utterances, folds, protocol.fold_seed)  # that many? better refused before anything is assessed
     path = predictions or Path(_default_name(split, limit))
     stored = _stored(path, corpus, utterances, backend, workers, is_named=predictions is not None, fresh=fresh)
     _check_split(stored, corpus, path)
     detail_file = details or corpus.details
-    result = measure(
-        utterances,
-        stored,
-        experts=None if detail_file is None else read_experts(detail_file, utterances),
-        protocol=Protocol(folds=folds, draws=draws, shuffle_seed=shuffle_labels),
-        data={"corpus": "speechocean762", "split": split.value, "limit": limit, "other_scores": scores is not None},
-    )
+    with progress_bar("measuring", "parts") as progress:
+        result = measure(
+            utterances,
+            stored,
+            experts=None if detail_file is None else read_experts(detail_file, utterances),
+            protocol=protocol,
+            data={"corpus": "speechocean762", "split": split.value, "limit": limit, "other_scores": scores is not None},
+            progress=progress,
+        )
     if card is not None:
         make_card(
             card,

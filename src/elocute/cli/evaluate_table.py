@@ -234,7 +234,7 @@ def _detection_cells(row: DetectionRow, point: OperatingPoint | None) -> list[st
         _number(point.recall.value, 2),
         _with_interval(point.f1),
         _number(point.far.value, 2),
-        _number(point.frr.value, 2),
+        _number(point.frr.value),
     ]
 
 
