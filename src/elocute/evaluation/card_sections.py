@@ -139,6 +139,10 @@ def group_section(evaluation: Evaluation) -> Section | None:
     ]
     header = ("speakers", *(" ".join(key) for key in keys), "wrong phones, ROC AUC", "wrong phones")
     blocks: list[Block] = [
+        Text(
+            content="A correlation also depends on how much the speakers of a group differ: where nearly all scores "
+            "are alike, an expert's correlation with the other experts is low, too."
+        ),
         Plots(drawings=[plots.groups(evaluation, present)]),
         TableBlock(caption="PCC by group", header=header, rows=rows),
     ]

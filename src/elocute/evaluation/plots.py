@@ -306,31 +306,41 @@ def phone_auc(rows: Sequence[PhoneRow]) -> Drawing:
 
 
 def groups(evaluation: Evaluation, parts: Sequence[str]) -> Drawing:
-    """PCC of phones and of utterance totals in parts of the speakers."""
+    """PCC of phones, words and utterances in parts of the speakers, beside what an expert reaches there."""
     keys = [("phone", "accuracy"), ("word", "total"), ("utterance", "total")]
     found = [(key, rows_by_key(evaluation.scores, MODEL, part).get(key), part) for key in keys for part in parts]
     shown = [(key, row, part) for key, row, part in found if row is not None and row.pcc.value is not None]
-    step, top = 20.0, 12.0
+    step, top = 24.0, 12.0
     bottom = top + step * len(shown)
     drawing = Drawing(
         "groups",
         WIDTH,
-        bottom + 38,
+        bottom + 60,
         title="Agreement by group of speakers (PCC)",
-        description="Correlation with the experts among all speakers, children, adults, women and men.",
+        description="Correlation with the experts among all speakers, children, adults, women and men, and where it is "
+        "known that of one expert with the others.",
     )
     least = -1.0 if any((row.pcc.value or 0.0) < -0.2 for _, row, _ in shown) else -0.2
     least = 0.0 if all((row.pcc.low or row.pcc.value or 0.0) >= 0 for _, row, _ in shown) else least
     scale = Scale(low=least, high=1.0, start=160, end=WIDTH - 14)
-    _x_axis(drawing, scale, top, bottom, ticks(least, 1, 6), "Pearson correlation (0 is chance, 1 perfect)")
+    _x_axis(drawing, scale, top, bottom, ticks(least, 1, 6), "Pearson correlation")
     previous = None
     for index, (key, row, part) in enumerate(shown):
-        y = top + step * (index + 0.5)
+        y, name = top + step * (index + 0.5), f"{' '.join(key)}, {part}"
         if key != previous:
             drawing.text(4, y + 4, " ".join(key), "strong")
             drawing.line(0, y - step / 2, WIDTH - 14, y - step / 2, "grid")
         previous = key
         drawing.text(scale.start - 8, y + 4, part, anchor="end")
-        _whisker(drawing, scale, row.pcc, y, "model")
-        drawing.circle(scale(row.pcc.value or 0.0), y, 4, "model", tip=f"{' '.join(key)}, {part}: {row.pcc.value:.3f}")
+        people = human_ceiling(evaluation, part).get(key)
+        if people is not None and people.pcc.value is not None:
+            _whisker(drawing, scale, people.pcc, y + 5, "human")
+            tip = f"{name}, one expert against others: {people.pcc.value:.3f}"
+            drawing.shape(diamond(scale(people.pcc.value), y + 5, 4), "human", tip=tip)
+        _whisker(drawing, scale, row.pcc, y - 4, "model")
+        drawing.circle(scale(row.pcc.value or 0.0), y - 4, 4, "model", tip=f"{name}, elocute: {row.pcc.value:.3f}")
+    drawing.circle(12, bottom + 49, 4, "model")
+    drawing.text(22, bottom + 53, "elocute, 95 %")
+    drawing.shape(diamond(124, bottom + 49, 4), "human")
+    drawing.text(134, bottom + 53, "one expert vs the others")
     return drawing
