@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from elocute.cli.app import app
 from elocute.corpora.experts import ExpertUtterance, ExpertWord
 from elocute.errors import ConfigError
 from elocute.evaluation import published
@@ -388,3 +390,10 @@ def test_scales_and_ticks() -> None:
     assert (even(1), even(-5), even(9)) == (20, 10, 30)
     assert (log(1), log(10), log(100)) == (0.0, pytest.approx(5.0), 10.0)
     assert [number(value) for value in (-0.001, 2.0, 1.505, 10.25)] == ["0", "2", "1.5", "10.25"]
+
+
+@pytest.mark.parametrize("option", [["--check"], ["--latency", "l.json"]])
+def test_options_of_the_card_need_a_card(tmp_path: Path, option: list[str]) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "speechocean762", str(tmp_path), *option])
+    assert done.exit_code == 1
+    assert "without --card" in done.stderr
