@@ -64,7 +64,7 @@ def test_perfect_predictions_are_perfect_everywhere(flawless: Evaluation) -> Non
     for hypothesis in ("free decoding", "diagnosis, which knows the text"):
         row = only(flawless.recognition, part="all", reference="phones that people heard", hypothesis=hypothesis)
         assert row.errors == 0
-    assert only(flawless.recognition, part="all", unit="word").rate.value == 0.0
+    assert only(flawless.recognition, part="all", unit="word", hypothesis="transcript").rate.value == 0.0
 
 
 def test_every_table_holds_every_baseline(flawless: Evaluation) -> None:
@@ -322,7 +322,7 @@ def test_error_rates_count_edits() -> None:
         "diagnosis, which knows the text": (1, 3),
         "echo of the text": (2, 3),
     }
-    assert only(found.recognition, part="all", unit="word").rate.value == 0.5
+    assert only(found.recognition, part="all", unit="word", hypothesis="transcript").rate.value == 0.5
     assert {(row.canonical, row.heard): row.n for row in found.annotated_confusions} == {
         ("L", None): 1, ("S", "<unk>"): 1, ("T", "T*"): 1,
     }  # fmt: skip
@@ -343,6 +343,21 @@ def test_free_decoding_is_held_against_the_text_only_where_it_was_said_well() ->
     assert (row.errors, row.reference_length) == (len(corpus[1].phones), sum(len(u.phones) for u in well))
     assert any("lack `mispronunciations`" in note for note in found.notes)
     assert found.diagnosis is None
+
+
+def test_a_recording_of_which_nothing_was_made_is_an_empty_string_and_its_text_is_not_flagged() -> None:
+    predictions = [perfect(utterance) for utterance in CORPUS]
+    predictions[2] = replace(predictions[2], **REFUSED, reason="silent", perceived=None, transcript=None)
+    found = measured(predictions)
+    said = {"part": "all", "reference": "phones that people heard"}
+    free = only(found.recognition, hypothesis="free decoding", **said)
+    told = only(found.recognition, hypothesis="diagnosis, which knows the text", **said)
+    lost = [p for p in perfect(CORPUS[2]).heard if p is not None]
+    assert free.errors == len(lost)
+    assert told.errors == sum(score < 0.5 for score in CORPUS[2].phone_accuracy)
+    assert free.utterances == told.utterances == len(CORPUS)
+    words = only(found.recognition, part="all", unit="word", hypothesis="transcript")
+    assert words.errors == len(CORPUS[2].words)
 
 
 def experts_of(corpus, opinions) -> list[ExpertUtterance]:

@@ -33,8 +33,9 @@ METHODS = {
     "per": "Edit distance over reference length. Free decoding (best path of the acoustic model, no text) "
     "against the canonical phones of utterances in which every phone scores 1.8 or more; and, where "
     "the corpus says what was said, against that: `<DEL>` removed, `X*` as X, `<unk>` as a symbol "
-    "nobody can hit, insertions not annotated. Text-free and text-prompted rates are different tasks "
-    "and stand in different rows.",
+    "nobody can hit, a phone called wrong without annotation likewise, insertions not annotated. A "
+    "recording of which nothing was made is an empty string (its diagnosis: the text). Text-free and "
+    "text-prompted rates are different tasks and stand in different rows.",
     "wer": "Edit distance over words, for predictions that carry a transcript.",
     "constant": "Baseline: the mean label of other speakers (of other folds).",
     "phone prior": "Baseline: the mean label of other speakers' items with this phone; for words and utterances the "

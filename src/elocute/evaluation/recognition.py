@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance, ScoredWord
 from elocute.evaluation.agreement import Part
 from elocute.evaluation.bootstrap import estimate_of_sums, ratio
 from elocute.evaluation.metrics import edit_distance
@@ -143,67 +143,39 @@ def _sorted(counts: Counter[tuple[str, str | None]], wrong: Counter[tuple[str, s
     return [Confusion(canonical=pair[0], heard=pair[1], n=counts[pair], wrong=wrong[pair]) for pair in order]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Strings:
-    """Hypothesis and reference of one utterance."""
+Strings = Mapping[int, Sequence[str]]
+"""A string of each utterance, by its number."""
 
-    owner: int
-    reference: Sequence[str]
-    hypothesis: Sequence[str]
+_ECHO = "echo of the text"
 
 
 def recognition_rows(table: Table, parts: Sequence[Part], *, annotated: bool) -> Iterator[RecognitionRow]:
-    """Every error rate that labels and predictions allow, with the echo of the text beside each."""
-    pairs = list(enumerate(zip(table.utterances, table.predictions, strict=True)))
-    well = [
-        (owner, utterance, prediction)
-        for owner, (utterance, prediction) in pairs
-        if prediction.perceived is not None and min(utterance.phone_accuracy) >= WELL_SAID_FROM
-    ]
-    canonical = "canonical phones of utterances said well"
-    free = "free decoding"
-    yield from _rows(
-        table,
-        parts,
-        "phone",
-        canonical,
-        free,
-        [_Strings(owner=o, reference=u.phones, hypothesis=p.perceived or ()) for o, u, p in well],
-    )
-    yield from _rows(
-        table,
-        parts,
-        "phone",
-        canonical,
-        _ECHO,
-        [_Strings(owner=o, reference=u.phones, hypothesis=u.phones) for o, u, _ in well],
-    )
+    """Every error rate that labels and predictions allow, with the echo of the text beside each.
+
+    A recording that the model made nothing of counts as an empty string; in the diagnosis it counts as its text, since
+    nothing was flagged.
+    """
+    utterances, predictions = dict(enumerate(table.utterances)), dict(enumerate(table.predictions))
+    text = {owner: utterance.phones for owner, utterance in utterances.items()}
+    well = {owner: text[owner] for owner, item in utterances.items() if min(item.phone_accuracy) >= WELL_SAID_FROM}
+    free: dict[int, Sequence[str]] = {}
+    if any(item.perceived is not None for item in predictions.values()):
+        free = {owner: item.perceived or () for owner, item in predictions.items()}
+        hypotheses: dict[str, Strings] = {"free decoding": free, _ECHO: text}
+        yield from _rows("phone", "canonical phones of utterances said well", well, hypotheses, parts)
     if annotated:
-        said = "phones that people heard"
-        realised = {owner: _realised(utterance) for owner, (utterance, _) in pairs}
-        free_strings = [
-            _Strings(owner=o, reference=realised[o], hypothesis=p.perceived)
-            for o, (_, p) in pairs
-            if p.perceived is not None
-        ]
-        yield from _rows(table, parts, "phone", said, free, free_strings)
-        told = [
-            _Strings(owner=o, reference=realised[o], hypothesis=[phone for phone in p.heard if phone is not None])
-            for o, (_, p) in pairs
-            if p.heard is not None and p.is_scored
-        ]
-        yield from _rows(table, parts, "phone", said, "diagnosis, which knows the text", told)
-        echoes = [_Strings(owner=o, reference=realised[o], hypothesis=u.phones) for o, (u, _) in pairs]
-        yield from _rows(table, parts, "phone", said, _ECHO, echoes)
-    words = [
-        _Strings(owner=o, reference=_words(u.text), hypothesis=_words(p.transcript))
-        for o, (u, p) in pairs
-        if p.transcript is not None
-    ]
-    yield from _rows(table, parts, "word", "the text", "transcript", words)
-
-
-_ECHO = "echo of the text"
+        hypotheses = {"free decoding": free} if free else {}
+        if any(item.heard is not None for item in predictions.values()):
+            hypotheses["diagnosis, which knows the text"] = {
+                owner: text[owner] if item.heard is None else [phone for phone in item.heard if phone is not None]
+                for owner, item in predictions.items()
+            }
+        said = {owner: _realised(utterance) for owner, utterance in utterances.items()}
+        yield from _rows("phone", "phones that people heard", said, hypotheses | {_ECHO: text}, parts)
+    if any(item.transcript is not None for item in predictions.values()):
+        words = {owner: _words(utterance.text) for owner, utterance in utterances.items()}
+        heard = {owner: _words(item.transcript or "") for owner, item in predictions.items()}
+        yield from _rows("word", "words of the text", words, {"transcript": heard, _ECHO: words}, parts)
 
 
 def _words(text: str) -> list[str]:
@@ -212,41 +184,44 @@ def _words(text: str) -> list[str]:
 
 
 def _realised(utterance: ScoredUtterance) -> list[str]:
-    """What people heard, as a string: `X*` as X; a phone called wrong of which nothing is told as `<unk>`."""
+    """What people heard, as a string: `X*` as X; a phone that they call wrong and say no more of as `<unk>`."""
     symbols: list[str | None] = []
     for word in utterance.words:
         said = realised_phones(word)
-        symbols.extend(said[i].symbol if i in said else phone for i, phone in enumerate(word.phones))
+        for index, (phone, score) in enumerate(zip(word.phones, word.phone_accuracy, strict=True)):
+            if index in said:
+                symbols.append(said[index].symbol)
+            else:
+                symbols.append(UNKNOWN if score < MISPRONOUNCED_BELOW else phone)
     return [symbol for symbol in symbols if symbol is not None]
 
 
 def _rows(
-    table: Table,
-    parts: Sequence[Part],
     unit: Literal["phone", "word"],
     reference: str,
-    hypothesis: str,
-    strings: Sequence[_Strings],
+    references: Strings,
+    hypotheses: Mapping[str, Strings],
+    parts: Sequence[Part],
 ) -> Iterator[RecognitionRow]:
-    """The error rate of a kind of string, part by part; nothing where there is none."""
-    if not strings:
+    """The error rate of each kind of string against the same references, part by part."""
+    if not references:
         return
-    owner = np.array([item.owner for item in strings])
-    columns = np.array(
-        [(edit_distance(item.reference, item.hypothesis), len(item.reference)) for item in strings], dtype=np.float64
-    )
-    for part in parts:
-        kept = part.items(owner)
-        if not kept.any():
-            continue
-        errors, length = columns[kept].sum(axis=0).astype(int).tolist()
-        yield RecognitionRow(
-            part=part.name,
-            unit=unit,
-            reference=reference,
-            hypothesis=hypothesis,
-            utterances=int(kept.sum()),
-            reference_length=length,
-            errors=errors,
-            rate=estimate_of_sums(ratio, part.speaker(owner), columns[kept], part.draws),
-        )
+    owner = np.array(list(references))
+    for name, strings in hypotheses.items():
+        counts = [(edit_distance(said, strings[number]), len(said)) for number, said in references.items()]
+        columns = np.array(counts, dtype=np.float64)
+        for part in parts:
+            kept = part.items(owner)
+            if not kept.any():
+                continue
+            errors, length = columns[kept].sum(axis=0).astype(int).tolist()
+            yield RecognitionRow(
+                part=part.name,
+                unit=unit,
+                reference=reference,
+                hypothesis=name,
+                utterances=int(kept.sum()),
+                reference_length=length,
+                errors=errors,
+                rate=estimate_of_sums(ratio, part.speaker(owner), columns[kept], part.draws),
+            )
