@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -387,6 +388,34 @@ def test_a_stack_reads_what_one_process_a_model_reads(rows: list[ScoredFeatures]
             assert x.word.shape == rows[i].word.shape
             np.testing.assert_allclose(x.phone, y.phone, atol=2e-3)
             np.testing.assert_allclose(x.utterance, y.utterance, atol=1e-2)
+
+
+def test_a_run_writes_what_it_found(
+    rows: list[ScoredFeatures], tmp_path: Path, in_this_process: None, monkeypatch: pytest.MonkeyPatch
+):
+    """From the corpus's folder to gopt.json; the posteriors' way to features is the scorer's own, tested there."""
+    utterances = [
+        SimpleNamespace(speaker=row.speaker, completeness=9.0 + n % 2, total=5.0) for n, row in enumerate(rows)
+    ]
+    monkeypatch.setattr(gopt_run, "read_speechocean762", lambda folder: utterances)
+    monkeypatch.setattr(gopt_run, "read_heldout", lambda folder: {})
+
+    def build_table(given: object, heard: object, progress: object) -> list[ScoredFeatures]:
+        assert given is utterances
+        return rows
+
+    monkeypatch.setattr(gopt_run, "build_table", build_table)
+    short = GoptTraining(epochs=2, batch=10, warm_up_steps=5)
+    config = setting(out=tmp_path / "new", features=("phone", "all"), gopt=short, ours=ScorerTraining(epochs=1))
+    found = gopt_run.run(config)
+    text = (tmp_path / "new" / "gopt.json").read_text(encoding="utf-8")
+    assert json.loads(text) == json.loads(json.dumps(found))
+    assert [(row["features"], row["head"]) for row in found["results"][::3]] == [
+        (features, head) for features in ("phone", "all") for head in ("gopt", "ours")
+    ]
+    by_head = {row["head"]: row["scores"]["utterance completeness"]["pcc"] for row in found["results"]}
+    assert by_head["gopt"] is not None
+    assert by_head["ours"] is None
 
 
 def test_scores_are_those_of_the_plain_metrics(rows: list[ScoredFeatures]):
