@@ -141,6 +141,7 @@ def test_shuffled_labels_are_announced(corpus: Path, tmp_path: Path) -> None:
     path = predictions_for(corpus, tmp_path / "p.gz")
     page = invoke(corpus, "--predictions", path, "--shuffle-labels", 3).stdout
     assert "LABELS SHUFFLED" in page
+    assert "PCC over 200 shuffles of the labels" in page
     assert "Diagnosis error rate" not in page
 
 

@@ -125,6 +125,11 @@ def test_with_shuffled_labels_nothing_is_found() -> None:
     assert abs(prior.pcc.value) < 0.1
     assert (found.diagnosis, found.humans, found.recognition, found.confusions) == (None, (), (), ())
     assert any("dealt anew" in note for note in found.notes)
+    assert len(found.shuffles) == 9
+    for row in found.shuffles:
+        assert row.low < 0.0 < row.high
+        # The mean of 200 correlations of about 0 +- 1 / sqrt(n).
+        assert abs(row.mean) < 4 * (row.high - row.low) / 4 / np.sqrt(row.shuffles)
 
 
 def test_over_many_shuffles_the_interval_holds_0_about_as_often_as_it_says() -> None:

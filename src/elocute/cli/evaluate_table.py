@@ -84,6 +84,9 @@ def _head(result: Evaluation) -> Iterator[RenderableType]:
     if result.settings.get("shuffle_seed") is not None:
         yield Text("LABELS SHUFFLED: nothing may be found here but by luck", style="bold red")
     yield ""
+    if result.shuffles:
+        yield _shuffles(result)
+        yield ""
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:
@@ -106,7 +109,7 @@ def _number(value: float | None, decimals: int = 3) -> str:
     """A figure without its leading zero."""
     if value is None:
         return _NONE
-    text = f"{value:.{decimals}f}"
+    text = f"{round(value, decimals) + 0.0:.{decimals}f}"  # no -.000
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
@@ -320,6 +323,14 @@ def _confusions(result: Evaluation) -> Group:
     for row in others[:_MOST_CONFUSIONS]:
         table.add_row(row.canonical, row.heard or "nothing", str(row.n), str(row.wrong))
     return _with_note(table, "echo of the canonical phones: none")
+
+
+def _shuffles(result: Evaluation) -> Group:
+    """Correlations over many shuffles."""
+    table = _table(f"PCC over {result.shuffles[0].shuffles} shuffles of the labels", "score", "mean", "middle 95 %")
+    for row in result.shuffles:
+        table.add_row(f"{row.level} {row.score}", _number(row.mean), f"{_number(row.low)} to {_number(row.high)}")
+    return _with_note(table, "Below is one shuffle, measured like true labels; baselines are fitted to it.")
 
 
 def _folds(result: Evaluation) -> Group:

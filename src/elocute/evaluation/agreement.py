@@ -9,7 +9,7 @@ import numpy as np
 from elocute.evaluation.baselines import Guess
 from elocute.evaluation.bootstrap import Draws, Estimate, estimate_mse, estimate_pcc, estimate_scc
 from elocute.evaluation.metrics import mse, pcc
-from elocute.evaluation.result import Histogram, Rounded, ScoreRow
+from elocute.evaluation.result import Histogram, Rounded, ScoreRow, ShuffleRow
 from elocute.evaluation.table import Bool, Level, Table
 from elocute.types import Float64, Int64
 
@@ -77,6 +77,27 @@ def rounded(truth: Float64, predicted: Float64, highest: float, *, is_constant: 
     return Rounded(
         pcc=correlation(truth), mse=mse(truth, whole), both_pcc=correlation(labels), both_mse=mse(labels, whole)
     )
+
+
+def shuffle_rows(table: Table, shuffles: int, seed: int) -> Iterator[ShuffleRow]:
+    """What the model's correlations are with labels dealt anew again and again: 0 but for luck, unless labels leak."""
+    rng = np.random.default_rng(seed)
+    for level in table.levels:
+        orders = [rng.permutation(len(level.truth)) for _ in range(shuffles)]
+        for j, score in enumerate(level.scores):
+            truth, predicted = level.truth[:, j], level.predicted[:, j]
+            if np.isnan(predicted).any() or np.ptp(predicted) == 0 or np.ptp(truth) == 0:
+                continue
+            each = np.array([pcc(truth[order], predicted) for order in orders])
+            low, high = np.percentile(each, [2.5, 97.5])
+            yield ShuffleRow(
+                level=level.name,
+                score=score,
+                shuffles=shuffles,
+                mean=float(each.mean()),
+                low=float(low),
+                high=float(high),
+            )
 
 
 def histograms(level: Level) -> Iterator[Histogram]:

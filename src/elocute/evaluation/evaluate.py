@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from elocute.corpora.experts import ExpertUtterance
-from elocute.corpora.speechocean762 import ScoredUtterance
-from elocute.evaluation.agreement import Part, histograms, score_rows
-from elocute.evaluation.baselines import deal_folds, guesses
+from elocute.corpora.speechocean762 import ScoredUtterance, speaker_folds
+from elocute.evaluation.agreement import Part, histograms, score_rows, shuffle_rows
+from elocute.evaluation.baselines import Guess, deal_folds, guesses
 from elocute.evaluation.bootstrap import DRAWS, SEED
 from elocute.evaluation.detection import calibration, detection_rows, phone_rows
 from elocute.evaluation.humans import human_rows
@@ -39,6 +39,8 @@ from elocute.types import Int64
 BASELINE_FOLDS = 5
 FOLD_SEED = 1
 """The seed by which `elocute train` deals the speakers, so that folds here are the folds there."""
+SHUFFLES = 200
+"""How often the labels are dealt anew, beside the one time of which everything is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +93,7 @@ def evaluate(
     fold = deal_folds(table, protocol.folds or BASELINE_FOLDS, protocol.fold_seed)
     found = guesses(table, fold)
     parts = make_parts(table, protocol)
-    scores: list[ScoreRow] = []
-    detection: list[DetectionRow] = []
-    for number, part in enumerate(parts):
-        if progress is not None:
-            progress(number, len(parts))
-        scores.extend(score_rows(table, found, part))
-        detection.extend(detection_rows(table, found, part))
-    if progress is not None:
-        progress(len(parts), len(parts))
+    scores, detection = _by_part(table, found, parts, progress)
     whole, groups = parts[0], [part for part in parts if part.name in ("all", "children", "adults")]
     humans = [] if experts is None or is_shuffled else list(human_rows(table, experts, groups))
     can_diagnose = annotated and not is_shuffled and table.flagged is not None and _tells(table)
@@ -120,12 +114,30 @@ def evaluate(
         human_detection=tuple(row for row in humans if isinstance(row, HumanDetection)),
         folds=tuple(_summaries(scores, detection)),
         histograms=tuple(row for level in table.levels for row in histograms(level)),
+        shuffles=() if protocol.shuffle_seed is None else tuple(shuffle_rows(table, SHUFFLES, protocol.shuffle_seed)),
         methods=METHODS,
         notes=(
             *(_shuffle_notes(scores) if is_shuffled else ()),
             *_notes(table, annotated=annotated, experts=experts, fold=fold),
         ),
     )
+
+
+def _by_part(
+    table: Table,
+    found: Mapping[str, Guess],
+    parts: Sequence[Part],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[ScoreRow], list[DetectionRow]]:
+    """Every predictor's agreement and detection, part by part; nearly all of the time goes here."""
+    scores: list[ScoreRow] = []
+    detection: list[DetectionRow] = []
+    for number, part in enumerate(parts, start=1):
+        scores.extend(score_rows(table, found, part))
+        detection.extend(detection_rows(table, found, part))
+        if progress is not None:
+            progress(number, len(parts))
+    return scores, detection
 
 
 def make_parts(table: Table, protocol: Protocol) -> list[Part]:
@@ -140,8 +152,6 @@ def make_parts(table: Table, protocol: Protocol) -> list[Part]:
         "male": gender == "m",
     }
     if protocol.folds is not None:
-        from elocute.corpora.speechocean762 import speaker_folds
-
         fold_of = speaker_folds(table.utterances, protocol.folds, protocol.fold_seed)
         number = np.array([fold_of[utterance.speaker] for utterance in table.utterances])
         masks |= {f"fold {k + 1}": number == k for k in range(protocol.folds)}
@@ -215,8 +225,8 @@ def _summaries(scores: Iterable[ScoreRow], detection: Iterable[DetectionRow]) ->
 def _shuffle_notes(scores: Iterable[ScoreRow]) -> list[str]:
     """What shuffled labels must show, and whether they do."""
     intervals = [row.pcc for row in scores if row.part == "all" and row.predictor == MODEL]
-    known = [item for item in intervals if item.low is not None and item.high is not None]
-    held = sum(item.low <= 0.0 <= item.high for item in known if item.low is not None and item.high is not None)
+    known = [(item.low, item.high) for item in intervals if item.low is not None and item.high is not None]
+    held = sum(low <= 0.0 <= high for low, high in known)
     return [
         "labels were dealt anew, so no correlation but the oracle's can be more than luck; whatever needs true labels "
         "(human ceiling, diagnosis, PER, confusions) is left out",

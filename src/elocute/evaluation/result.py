@@ -299,6 +299,18 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShuffleRow:
+    """The model's correlation with labels that were dealt anew, many times: `mean` of all, and the middle 95 %."""
+
+    level: LevelName
+    score: str
+    shuffles: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unscored:
     """What the model did not score; in every metric it counts with the model's own mean of that score.
 
@@ -336,6 +348,7 @@ class Evaluation:
         human_detection: likewise.
         folds: empty unless folds were asked for.
         histograms: labels against predictions.
+        shuffles: empty unless labels were shuffled.
         methods: every metric's definition, source and deviations.
         notes: what could not be measured, and why.
     """
@@ -356,6 +369,7 @@ class Evaluation:
     human_detection: tuple[HumanDetection, ...]
     folds: tuple[FoldSummary, ...]
     histograms: tuple[Histogram, ...]
+    shuffles: tuple[ShuffleRow, ...]
     methods: Mapping[str, str]
     notes: tuple[str, ...]
 
