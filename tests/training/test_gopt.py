@@ -395,7 +395,8 @@ def test_a_run_writes_what_it_found(
 ):
     """From the corpus's folder to gopt.json; the posteriors' way to features is the scorer's own, tested there."""
     utterances = [
-        SimpleNamespace(speaker=row.speaker, completeness=9.0 + n % 2, total=5.0) for n, row in enumerate(rows)
+        SimpleNamespace(speaker=row.speaker, is_child=row.is_child, completeness=9.0 + n % 2, total=5.0)
+        for n, row in enumerate(rows)
     ]
     monkeypatch.setattr(gopt_run, "read_speechocean762", lambda folder: utterances)
     monkeypatch.setattr(gopt_run, "read_heldout", lambda folder: {})
