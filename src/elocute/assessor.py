@@ -117,6 +117,7 @@ class Assessor:
         diagnosis = diagnose(
             analysis.found,
             scores.phone,
+            scores.error_log_odds,
             analysis.features.word_ids,
             posteriors.phone_set.symbols,
             self.detector,

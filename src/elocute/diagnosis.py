@@ -21,6 +21,8 @@ from elocute.scorer.features import LOG_FLOOR
 from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
+OMITTED_BELOW = 0.5
+"""A word whose phones score this much on average (of 1) was said, however little the lattice would miss it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class Detector:
         bias: of the logistic regression.
         weights: of its inputs (`detector_inputs`).
         threshold: a phone whose probability reaches it is flagged.
-        omission_nats_per_phone: a word counts as left out when the recording is explained better without it by this
-            much for each of its phones.
+        omission_nats_per_phone: a word whose phones score below `OMITTED_BELOW` counts as left out when the recording
+            is explained better without it by this much for each of its phones.
     """
 
     bias: float
@@ -75,20 +77,24 @@ def logistic(odds: Float64) -> Float64:
     return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))
 
 
-def detector_inputs(phone_score: Float64, log_heard: Float64) -> Float64:
-    """Inputs of the detector: score, its square, log posterior of the canonical phone, their product; shape (L, 4).
+def detector_inputs(phone_score: Float64, error_log_odds: Float64, log_heard: Float64) -> Float64:
+    """Inputs of the detector: score, its square, log posterior of the canonical phone, their product, log-odds.
 
     Args:
         phone_score: shape (L,), 0 to 1.
+        error_log_odds: shape (L,), the scorer's own log-odds that the phone is wrong.
         log_heard: shape (L,), log posterior that the canonical phone was said, nats.
+
+    Returns: shape (L, 5).
     """
     log_heard = np.maximum(log_heard, LOG_FLOOR)
-    return np.column_stack([phone_score, phone_score**2, log_heard, phone_score * log_heard])
+    return np.column_stack([phone_score, phone_score**2, log_heard, phone_score * log_heard, error_log_odds])
 
 
 def diagnose(
     found: Alternatives,
     phone_score: Float64,
+    error_log_odds: Float64,
     word_ids: Int64,
     symbols: Sequence[str],
     detector: Detector,
@@ -99,6 +105,7 @@ def diagnose(
     Args:
         found: alternatives of the utterance.
         phone_score: shape (L,), 0 to 1, from the scorer.
+        error_log_odds: shape (L,), log-odds that a phone is wrong, from the scorer.
         word_ids: shape (L,), word of each phone.
         symbols: phones of the phone set, in order.
         detector: calibrated probability and operating point.
@@ -107,22 +114,22 @@ def diagnose(
     posterior = perceived_posterior(found)
     canonical_posterior = posterior[np.arange(len(posterior)), found.canonical]
     log_heard = np.log(np.maximum(canonical_posterior, np.exp(LOG_FLOOR)))
-    wrong = detector.probability(detector_inputs(phone_score, log_heard))
+    wrong = detector.probability(detector_inputs(phone_score, error_log_odds, log_heard))
     named: list[str | None] = [*symbols, None]
+    flagged = wrong >= detector.threshold
+    said = said_instead(posterior, found.canonical, flagged)
     phones = []
-    for row, canonical, probability in zip(posterior, found.canonical, wrong, strict=True):
+    for row, canonical, best, probability, is_wrong in zip(
+        posterior, found.canonical, said, wrong, flagged, strict=True
+    ):
         others = row.copy()
         others[canonical] = 0.0
         instead = others / max(float(others.sum()), 1e-300) * probability
         instead[canonical] = 1.0 - probability
         order = np.argsort(-instead, kind="stable")[:nbest]
-        flagged = probability >= detector.threshold
-        # The lattice hears the canonical phone and the scorer dislikes it: said, but with a heavy accent.
-        distorted = row[canonical] >= others.max()
-        best = int(canonical) if not flagged or distorted else int(others.argmax())
         error: ErrorType | None = None
-        if flagged:
-            error = "distortion" if distorted else "deletion" if named[best] is None else "substitution"
+        if is_wrong:
+            error = "distortion" if best == canonical else "deletion" if named[best] is None else "substitution"
         phones.append(
             PhoneDiagnosis(
                 probability=float(probability),
@@ -131,8 +138,36 @@ def diagnose(
                 nbest=tuple((named[k], float(instead[k])) for k in order),
             )
         )
-    omitted = omitted_words(found.lattice, word_ids, detector.omission_nats_per_phone)
+    omitted = left_out(found.lattice, word_ids, phone_score, detector.omission_nats_per_phone)
     return Diagnosis(phones=tuple(phones), omitted=omitted)
+
+
+def said_instead(posterior: Float64, canonical: Int64, flagged: NDArray[np.bool_]) -> Int64:
+    """What was said at each place, shape (L,): the canonical phone unless it is flagged and another was likelier.
+
+    Where the lattice hears the canonical phone and the scorer dislikes it, it was said, but with a heavy accent.
+
+    Args:
+        posterior: shape (L, K + 1), of every phone and of nothing (`gop.perceived_posterior`).
+        canonical: shape (L,), phone ids.
+        flagged: shape (L,), which phones count as wrong.
+    """
+    rows = np.arange(len(canonical))
+    others = posterior.copy()
+    others[rows, canonical] = 0.0
+    best = others.argmax(axis=1)
+    is_distorted = posterior[rows, canonical] >= others[rows, best]
+    return np.where(flagged & ~is_distorted, best, canonical)
+
+
+def left_out(lattice: Lattice, word_ids: Int64, phone_score: Float64, nats_per_phone: float) -> NDArray[np.bool_]:
+    """Which words were left out, shape (W,): those that the lattice would not miss and the scorer does not like.
+
+    Either alone goes wrong: the lattice would rather do without a short word said in haste, and the scorer dislikes
+    whatever was said badly.
+    """
+    mean = np.bincount(word_ids, phone_score) / np.bincount(word_ids)
+    return omitted_words(lattice, word_ids, nats_per_phone) & (mean < OMITTED_BELOW)
 
 
 def omitted_words(lattice: Lattice, word_ids: Int64, nats_per_phone: float) -> NDArray[np.bool_]:

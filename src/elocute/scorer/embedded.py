@@ -1,4 +1,4 @@
-"""The embedded scorer: a small ONNX graph from features to scores."""
+"""The embedded scorer: a small ONNX graph, transformers and trees, from features to scores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from elocute.assets import open_model, read_card
 from elocute.errors import ConfigError
+from elocute.scorer.context import CONTEXT_FEATURES, phone_context
 from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features
 from elocute.types import Float64
 
@@ -18,6 +19,7 @@ class Scores:
 
     Attributes:
         phone: shape (L,), accuracy.
+        error_log_odds: shape (L,), log-odds that people would call the phone wrong; this one is not 0 to 1.
         word_accuracy: shape (W,).
         word_stress: shape (W,).
         word_total: shape (W,).
@@ -28,6 +30,7 @@ class Scores:
     """
 
     phone: Float64
+    error_log_odds: Float64
     word_accuracy: Float64
     word_stress: Float64
     word_total: Float64
@@ -54,6 +57,10 @@ class EmbeddedScorer:
             raise ConfigError(
                 f"assets/scorer.onnx needs the feature {unknown[0]!r}, which this version does not compute; reinstall"
             )
+        if self.card["context_features"] != list(CONTEXT_FEATURES):
+            raise ConfigError(
+                "the trees of assets/scorer.onnx need another context than this version computes; reinstall"
+            )
         self._phone_columns = [PHONE_FEATURES.index(name) for name in names if name in PHONE_FEATURES]
         self._utterance_columns = [UTTERANCE_FEATURES.index(name) for name in names if name in UTTERANCE_FEATURES]
         self._session = open_model("scorer", threads=1)  # the graph is too small to share
@@ -67,18 +74,20 @@ class EmbeddedScorer:
         """Score one utterance."""
         words = int(features.word_ids[-1]) + 1
         member = (features.word_ids[:, None] == np.arange(words)).astype(np.float32)
-        phone, word, whole = self._session.run(
-            ["phone_score", "word_score", "utterance_score"],
+        phone, word, whole, error = self._session.run(
+            ["phone_score", "word_score", "utterance_score", "error_log_odds"],
             {
                 "phone": features.phone[:, self._phone_columns],
                 "utterance": features.utterance[self._utterance_columns],
                 "phone_ids": features.phone_ids.astype(np.int64),
                 "member": member,
+                "context": phone_context(features),
             },
         )
         phone, word, whole = (np.clip(part.astype(np.float64) / 2, 0.0, 1.0) for part in (phone, word, whole))
         return Scores(
             phone=phone,
+            error_log_odds=error.astype(np.float64),
             word_accuracy=word[:, 0],
             word_stress=word[:, 1],
             word_total=word[:, 2],

@@ -18,7 +18,7 @@ from elocute.types import Audio, Float32, Float64, Int64, PhoneSet, Posteriors
 LOG_FLOOR = -12.0
 """Nats; a phone less likely than exp(-12) is as good as absent."""
 
-_SCALARS = (
+SCALARS = (
     "canonical_lpp",
     "margin",
     "gop_s",
@@ -45,7 +45,7 @@ _SCALARS = (
 PHONE_FEATURES: tuple[str, ...] = (
     *(f"lpp_{symbol}" for symbol in ("blank", *PHONES)),
     *(f"heard_{symbol}" for symbol in (*PHONES, "deleted")),
-    *_SCALARS,
+    *SCALARS,
 )
 """Names of the columns of `Features.phone`."""
 
@@ -197,7 +197,7 @@ def extract_features(
 def _scalars(
     found: Alternatives, lpp: Float64, heard: Float64, weight: Float64, frame_entropy: Float64, times: Timing
 ) -> Float64:
-    """The columns named in `_SCALARS` up to the energy, shape (L, 20)."""
+    """The columns named in `SCALARS` up to the energy, shape (L, 20)."""
     L = len(found.canonical)
     rows = np.arange(L)
     canonical = lpp[rows, 1 + found.canonical]
@@ -243,7 +243,7 @@ def _utterance(
     found: Alternatives, lpp: Float64, scalars: Float64, frame_entropy: Float64, times: Timing, snr_db: float | None
 ) -> Float64:
     """The columns named in `UTTERANCE_FEATURES` up to the signal-to-noise ratio."""
-    column = dict(zip(_SCALARS, scalars.T, strict=True))
+    column = dict(zip(SCALARS, scalars.T, strict=True))
     T, L = len(frame_entropy), len(found.canonical)
     gop, own = column["gop_sd"], column["canonical_lpp"]
     span = float(times.end_s[-1] - times.start_s[0])
@@ -303,7 +303,7 @@ def _phone_ratings(rating: Float64, canonical: Int64) -> Float64:
 
 def _utterance_ratings(ratings: Float32, scalars: Float64) -> Float64:
     """The four ratings of the utterance, mean and least rating of its phones."""
-    own = scalars[:, _SCALARS.index("rating")]
+    own = scalars[:, SCALARS.index("rating")]
     return np.concatenate([ratings[:, -4:].mean(axis=0), [own.mean(), own.min()]])
 
 

@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
 from elocute.ctc import lattice
-from elocute.diagnosis import Detector, detector_inputs, logistic, omission_gain
+from elocute.diagnosis import OMITTED_BELOW, Detector, detector_inputs, logistic, omission_gain
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
 from elocute.training.scorer import Predicted
 from elocute.training.scorer_data import Heldout, ScoredFeatures
-from elocute.types import Float32, Float64
+from elocute.types import Float64
 
-FALSE_ALARMS = 0.01
-"""Share of well-said phones that the shipped operating point may flag, out of fold."""
 WELL_SAID = 1.8
 """A phone with at least this mean expert score (of 2) is well said."""
-OMISSION_FALSE_ALARMS = 0.003
+OMISSION_FALSE_ALARMS = 0.001
 """Share of spoken words that the omission threshold may take for left out."""
 LEAST_OMISSION_NATS = 1.0
 """A phone; below it the recording would hardly be explained better without the word."""
@@ -37,7 +35,7 @@ def fit_detector(
     planted: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
     fold_of: Mapping[str, int],
     omission_nats: float,
-) -> tuple[Detector, dict[str, Any]]:
+) -> tuple[Detector, dict[str, Any], list[Float64]]:
     """Fit the probability that a phone is wrong, and choose its threshold; measured on people's scores across folds.
 
     Lone errors of otherwise good speakers are rare among the people-scored recordings, so planted ones are added with
@@ -49,7 +47,8 @@ def fit_detector(
         fold_of: fold of every speaker.
         omission_nats: from `omission_threshold`.
 
-    Returns: the detector fitted on all out-of-fold predictions, and its metrics when fitted without the fold.
+    Returns: the detector fitted on all out-of-fold predictions; its metrics when fitted without the fold; the
+        probabilities that it then states, one array an utterance.
     """
     rows, predicted = scored
     inputs, scores, fold = _stack(rows, predicted, fold_of)
@@ -62,8 +61,7 @@ def fit_detector(
             np.concatenate([inputs[seen], more_inputs[more]]), np.concatenate([wrong[seen], more_wrong[more]]), weight
         )
         draft = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-        threshold = np.quantile(draft.probability(inputs[seen & good]), 1 - FALSE_ALARMS)
-        return replace(draft, threshold=round(float(threshold), 4))
+        return replace(draft, threshold=best_threshold(wrong[seen], draft.probability(inputs[seen])))
 
     stated, flagged = np.empty(len(wrong)), np.zeros(len(wrong), dtype=bool)
     for k in np.unique(fold):
@@ -73,7 +71,7 @@ def fit_detector(
         flagged[here] = stated[here] >= part.threshold
     speakers = [row.speaker for row in rows for _ in row.phone]
     auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), speakers, draws=200)
-    best = max((f1_at(wrong, stated, t) for t in np.linspace(0.02, 0.9, 89)), key=lambda found: found.f1)
+    best = f1_at(wrong, stated, best_threshold(wrong, stated))
     shipped = f1_at(wrong, flagged.astype(float), 0.5)
     metrics = {
         "positives": f"phones scored below {MISPRONOUNCED_BELOW}: {int(wrong.sum())} of {len(wrong)}",
@@ -84,13 +82,20 @@ def fit_detector(
         | {"flagged_of_well_said": round(float(flagged[good].mean()), 4)},
         "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
     }
-    return fitted(np.ones(len(wrong), dtype=bool), np.ones(len(more_wrong), dtype=bool)), metrics
+    ends = np.cumsum([len(row.phone) for row in rows])[:-1]
+    detector = fitted(np.ones(len(wrong), dtype=bool), np.ones(len(more_wrong), dtype=bool))
+    return detector, metrics, np.split(stated, ends)
+
+
+def best_threshold(is_wrong: NDArray[np.bool_], probability: Float64) -> float:
+    """Probability from which flagging phones gives the highest F1, to two decimals."""
+    return max((k / 100 for k in range(2, 91)), key=lambda threshold: f1_at(is_wrong, probability, threshold).f1)
 
 
 def _stack(
     rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int]
 ) -> tuple[Float64, Float64, NDArray[np.int64]]:
-    """Detector inputs (N, 4), people's scores (N,) and fold (N,) of all phones."""
+    """Detector inputs (N, 5), people's scores (N,) and fold (N,) of all phones."""
     return (
         np.concatenate([detector_inputs_of(row, p) for row, p in zip(rows, predicted, strict=True)]),
         np.concatenate([row.phone for row in rows]),
@@ -102,7 +107,8 @@ def detector_inputs_of(row: ScoredFeatures, predicted: Predicted) -> Float64:
     """Detector inputs of one utterance, from the stored features."""
     L = len(row.phone)
     log_heard = row.features.phone[np.arange(L), FIRST_HEARD + row.features.phone_ids].astype(np.float64)
-    return detector_inputs(predicted.phone / 2, log_heard)
+    assert predicted.error is not None, "the detector needs a head that says log-odds"
+    return detector_inputs(predicted.phone / 2, predicted.error, log_heard)
 
 
 def fit_logistic(
@@ -125,42 +131,43 @@ def fit_logistic(
 
 
 def omission_threshold(
-    utterances: Sequence[ScoredUtterance], heard: Mapping[str, Heldout], seed: int = 0
+    said: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
+    inserted: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
+    heard: Mapping[str, Heldout],
 ) -> tuple[float, dict[str, Any]]:
-    """Choose from how many nats a phone a word counts as left out, by planting words that nobody said.
+    """Choose from how many nats a phone a word counts as left out, by words put into the texts that nobody said.
 
-    Every utterance gets a word of another utterance at a random place in its text. The threshold is the quantile of
-    the words of the unchanged texts; how many planted words it finds is reported.
+    Args:
+        said: utterances with their own texts, and their out-of-fold predictions.
+        inserted: utterances with one word more, whose phones score 0, and theirs.
+        heard: what was heard in every utterance.
+
+    Returns: the threshold, and the shares of said words taken for left out and of inserted words found at it.
     """
-    rng = np.random.default_rng(seed)
-    said: list[float] = []
-    planted: list[float] = []
-    for utterance in utterances:
-        words = [_labels(word.phones) for word in utterance.words]
-        said.extend(_gains(heard[utterance.id].log_probs, words))
-        other = utterances[int(rng.integers(len(utterances)))]
-        place = int(rng.integers(len(words) + 1))
-        words.insert(place, _labels(other.words[int(rng.integers(len(other.words)))].phones))
-        planted.append(float(_gains(heard[utterance.id].log_probs, words)[place]))
-    threshold = max(LEAST_OMISSION_NATS, round(float(np.quantile(said, 1 - OMISSION_FALSE_ALARMS)), 2))
+    kept, _ = _word_gains(*said, heard)
+    gains, is_inserted = _word_gains(*inserted, heard)
+    planted = gains[is_inserted]
+    threshold = max(LEAST_OMISSION_NATS, round(float(np.quantile(kept, 1 - OMISSION_FALSE_ALARMS)), 2))
     facts = {
         "threshold_nats_per_phone": threshold,
-        "false_alarms_on_said_words": round(float((np.array(said) > threshold).mean()), 4),
-        "planted_words_found": round(float((np.array(planted) > threshold).mean()), 4),
-        "said_words": len(said),
+        "false_alarms_on_said_words": round(float((kept > threshold).mean()), 4),
+        "planted_words_found": round(float((planted > threshold).mean()), 4),
+        "said_words": len(kept),
         "planted_words": len(planted),
     }
     return threshold, facts
 
 
-def _gains(log_probs: Float32, words: Sequence[Sequence[int]]) -> Float64:
-    """Nats a phone that leaving each word out would gain, shape (W,); +inf where the text is too long to be said."""
-    ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
-    whole = lattice(log_probs, [label for word in words for label in word])
-    if whole.log_prob == -np.inf:
-        return np.full(len(words), np.inf)
-    return omission_gain(whole, ids) / np.bincount(ids)
-
-
-def _labels(phones: Sequence[str]) -> list[int]:
-    return [PHONES.index(phone) + 1 for phone in phones]
+def _word_gains(
+    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], heard: Mapping[str, Heldout]
+) -> tuple[Float64, NDArray[np.bool_]]:
+    """Nats a phone that leaving each word out would gain, -inf where it scores too well; and which words score 0."""
+    gains, unsaid = [], []
+    for row, scores in zip(rows, predicted, strict=True):
+        ids = row.features.word_ids
+        counts = np.bincount(ids)
+        whole = lattice(heard[row.id].log_probs, row.features.phone_ids + 1)
+        mean = np.bincount(ids, scores.phone / 2) / counts
+        gains.append(np.where(mean < OMITTED_BELOW, omission_gain(whole, ids) / counts, -np.inf))
+        unsaid.append(np.bincount(ids, row.phone) == 0)
+    return np.concatenate(gains), np.concatenate(unsaid)

@@ -68,3 +68,11 @@ def _changed(word: ScoredWord, p: int, rng: np.random.Generator) -> ScoredWord:
         phones[p] = str(rng.choice(confusable if confusable and rng.random() < 0.75 else others))
         scores[p] = WRONG
     return replace(word, phones=tuple(phones), phone_accuracy=tuple(scores))
+
+
+def insert_word(utterance: ScoredUtterance, other: ScoredUtterance, rng: np.random.Generator) -> ScoredUtterance:
+    """Put a word of another utterance at a random place of the text; nobody said it, so its phones score 0."""
+    word = other.words[int(rng.integers(len(other.words)))]
+    place = int(rng.integers(len(utterance.words) + 1))
+    unsaid = replace(word, phone_accuracy=(WRONG,) * len(word.phones), accuracy=0.0, total=0.0)
+    return replace(utterance, words=(*utterance.words[:place], unsaid, *utterance.words[place:]))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.scorer_model import Scorer, ScorerConfig, Scores
 from elocute.types import Float64
@@ -19,14 +20,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerTraining:
-    """Settings of one member's training; the loss is the sum of three mean squared errors."""
+    """Settings of one member's training; the loss is the sum of three mean squared errors and a cross-entropy."""
 
-    epochs: int = 6
+    epochs: int = 9
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    feature_noise: float = 0.3
+    feature_noise: float = 0.1
     word_weight: float = 0.5
+    error_weight: float = 0.3
     utterance_weight: float = 1.0
 
 
@@ -66,7 +68,12 @@ def pad(rows: Sequence[ScoredFeatures]) -> Padded:
         phone_ids=torch.from_numpy(ids),
         member=torch.from_numpy(member),
         valid=torch.from_numpy(valid),
-        target=Scores(torch.from_numpy(target_phone), torch.from_numpy(target_word), torch.from_numpy(whole)),
+        target=Scores(
+            torch.from_numpy(target_phone),
+            torch.from_numpy(target_word),
+            torch.from_numpy(whole),
+            torch.from_numpy((target_phone < MISPRONOUNCED_BELOW).astype(np.float32)),
+        ),
         word_valid=torch.from_numpy(word_valid),
         utterance_valid=torch.tensor([0.0 if row.is_planted else 1.0 for row in rows]),
     )
@@ -132,21 +139,28 @@ def batches(rows: Sequence[ScoredFeatures], size: int, rng: np.random.Generator)
 
 
 def loss_of(found: Scores, batch: Padded, config: ScorerTraining) -> Tensor:
-    """Weighted sum of the mean squared errors of phones, words and utterances."""
+    """Weighted sum of the mean squared errors of phones, words and utterances, and of the cross-entropy of errors."""
     phone = ((found.phone - batch.target.phone).square() * batch.valid).sum() / batch.valid.sum()
     word = ((found.word - batch.target.word).square().sum(-1) * batch.word_valid).sum() / batch.word_valid.sum()
-    error = (found.utterance - batch.target.utterance).square().sum(-1)
-    whole = (error * batch.utterance_valid).sum() / batch.utterance_valid.sum().clamp(min=1)
-    return phone + config.word_weight * word + config.utterance_weight * whole
+    squares = (found.utterance - batch.target.utterance).square().sum(-1)
+    whole = (squares * batch.utterance_valid).sum() / batch.utterance_valid.sum().clamp(min=1)
+    surprise = nn.functional.binary_cross_entropy_with_logits(found.error, batch.target.error, reduction="none")
+    error = (surprise * batch.valid).sum() / batch.valid.sum()
+    return phone + config.word_weight * word + config.utterance_weight * whole + config.error_weight * error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predicted:
-    """Scores of one utterance in the corpus's units: phone (L,) 0 to 2, word (W, 3) and utterance (4,) 0 to 10."""
+    """Scores of one utterance in the corpus's units: phone (L,) 0 to 2, word (W, 3) and utterance (4,) 0 to 10.
+
+    Attributes:
+        error: shape (L,), log-odds that people would call the phone wrong; None from a head that does not say.
+    """
 
     phone: Float64
     word: Float64
     utterance: Float64
+    error: Float64 | None = None
 
 
 @torch.inference_mode()
@@ -157,11 +171,15 @@ def predict(members: Sequence[Scorer], rows: Sequence[ScoredFeatures]) -> list[P
         chunk = rows[start : start + 64]
         batch = pad(chunk)
         found = [m(batch.phone, batch.utterance, batch.phone_ids, batch.member, batch.valid) for m in members]
-        phone, word, whole = (
-            torch.stack(part).mean(0).clamp(0, 2).double().numpy() for part in zip(*found, strict=True)
-        )
+        phone, word, whole, error = (torch.stack(part).mean(0).double().numpy() for part in zip(*found, strict=True))
         for b, row in enumerate(chunk):
+            L, W = len(row.phone), len(row.word)
             predicted.append(
-                Predicted(phone=phone[b, : len(row.phone)], word=5 * word[b, : len(row.word)], utterance=5 * whole[b])
+                Predicted(
+                    phone=phone[b, :L].clip(0, 2),
+                    word=5 * word[b, :W].clip(0, 2),
+                    utterance=5 * whole[b].clip(0, 2),
+                    error=error[b, :L],
+                )
             )
     return predicted

@@ -36,17 +36,19 @@ class Scores(NamedTuple):
         phone: shape (B, L), accuracy 0 to 2.
         word: shape (B, W, 3), accuracy, stress, total, 0 to 10 divided by 5.
         utterance: shape (B, 4), accuracy, fluency, prosodic, total, 0 to 10 divided by 5.
+        error: shape (B, L), log-odds that people would call the phone wrong.
     """
 
     phone: Tensor
     word: Tensor
     utterance: Tensor
+    error: Tensor
 
 
-def head(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Two-layer head; the bias starts at 1.7, near the corpus mean of every score."""
+def head(inputs: int, outputs: int, dropout: float, start: float = 1.7) -> nn.Sequential:
+    """Two-layer head; the bias starts near the corpus mean, which is about 1.7 for every score."""
     last = nn.Linear(48, outputs)
-    nn.init.constant_(last.bias, 1.7)
+    nn.init.constant_(last.bias, start)
     return nn.Sequential(nn.Linear(inputs, 48), nn.GELU(), nn.Dropout(dropout), last)
 
 
@@ -78,6 +80,7 @@ class Scorer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.phone_head = head(width, 1, config.dropout)
+        self.error_head = head(width, 1, config.dropout, start=-3.0)
         self.word_head = head(2 * width + 2, 3, config.dropout)
         self.attend = nn.Linear(width, 1)
         self.utterance_head = head(width + 3 + 32, 4, config.dropout)
@@ -118,9 +121,8 @@ class Scorer(nn.Module):
         lowest = (phone_score + (1 - valid) * 10).amin(1, keepdim=True)
         timing = self.timing((utterance - self.utterance_mean) / self.utterance_scale)
         pooled = (weight[:, None] @ x)[:, 0]
-        return Scores(
-            phone_score, word_score, self.utterance_head(torch.cat([pooled, mean, spread, lowest, timing], -1))
-        )
+        whole = self.utterance_head(torch.cat([pooled, mean, spread, lowest, timing], -1))
+        return Scores(phone_score, word_score, whole, self.error_head(x)[..., 0])
 
     def _layer(self, layer: nn.TransformerEncoderLayer, x: Tensor, valid: Tensor) -> Tensor:
         """A pre-norm transformer layer, spelled out so that export needs no fused kernel."""
@@ -148,10 +150,8 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, phone: Tensor, utterance: Tensor, phone_ids: Tensor, member: Tensor) -> Scores:
-        """Score one utterance; no leading batch dimension: (L, D), (U,), (L,), (L, W) to (L,), (W, 3), (4,)."""
+        """Score one utterance; no leading batch dimension: (L, D), (U,), (L,), (L, W) to (L,), (W, 3), (4,), (L,)."""
         valid = torch.ones_like(phone[None, :, 0])
         scores = [m(phone[None], utterance[None], phone_ids[None], member[None], valid) for m in self.members]
-        phone_score, word, whole = (
-            torch.stack(parts).mean(0)[0].clamp(0.0, 2.0) for parts in zip(*scores, strict=True)
-        )
-        return Scores(phone_score, word, whole)
+        phone_score, word, whole, error = (torch.stack(parts).mean(0)[0] for parts in zip(*scores, strict=True))
+        return Scores(phone_score.clamp(0.0, 2.0), word.clamp(0.0, 2.0), whole.clamp(0.0, 2.0), error)

@@ -19,12 +19,13 @@ import torch
 
 from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
 from elocute.diagnosis import Detector
-from elocute.evaluation import bootstrap_by_group, mse, pcc
+from elocute.evaluation import bootstrap_by_group, mse, pcc, write_predictions
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
+from elocute.scorer.context import CONTEXT_FEATURES, phone_context
 from elocute.training.detector import detector_inputs_of, fit_detector, omission_threshold
 from elocute.training.export import strip
-from elocute.training.planting import plant_errors
+from elocute.training.planting import insert_word, plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
     WORD_SCORES,
@@ -34,6 +35,8 @@ from elocute.training.scorer_data import (
     score_planted_words,
 )
 from elocute.training.scorer_model import Ensemble, Scorer
+from elocute.training.scorer_predictions import prediction_of, provenance
+from elocute.training.trees import TreesTraining, add_trees, predict_trees, train_trees
 from elocute.types import Float64
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class ScorerRun:
             shipped one's strength, for what the lattice says of an error depends on it. None means all.
         command: written into the card.
         training: of each member.
+        trees: of the trees beside them.
     """
 
     speechocean: Path
@@ -84,10 +88,11 @@ class ScorerRun:
     planted_folds: tuple[int, ...] | None = None
     command: str = ""
     training: ScorerTraining = ScorerTraining()
+    trees: TreesTraining = TreesTraining()
 
 
 def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Train, evaluate out of fold and export; writes `scorer.onnx`, `scorer.json` and `oof.npz` into `out`.
+    """Train, evaluate out of fold and export; writes `scorer.onnx`, its card and `oof.jsonl.gz` into `out`.
 
     Returns: the card.
     """
@@ -99,19 +104,27 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     rng = np.random.default_rng(config.fold_seed)
     changed = [plant_errors(utterance, rng) for utterance in utterances]
     planted = score_planted_words(rows, build_table(changed, heard, progress, are_planted=True))
+    others = rng.permutation(len(utterances))
+    longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
+    inserted = build_table(longer, heard, progress, are_planted=True)
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
     if config.planted_folds is not None:
         planted = [row for row in planted if fold_of[row.speaker] in config.planted_folds]
-    predicted, wrong = out_of_fold(rows, planted, fold_of, config)
-    save_predictions(config.out / "oof.npz", rows, predicted)
-    omission_nats, omission = omission_threshold(utterances, heard)
-    detector, detection = fit_detector((rows, predicted), (planted, wrong), fold_of, omission_nats)
+    predicted, wrong, surplus = out_of_fold((rows, planted, inserted), fold_of, config)
+    omission_nats, omission = omission_threshold((rows, predicted), (inserted, surplus), heard)
+    detector, detection, stated = fit_detector((rows, predicted), (planted, wrong), fold_of, omission_nats)
+    write_predictions(
+        config.out / "oof.jsonl.gz",
+        provenance(config, detector),
+        [prediction_of(*one, heard[one[0].id], detector) for one in zip(rows, predicted, stated, strict=True)],
+    )
     members = train_members(rows, planted, config)
-    export(Ensemble(members).eval(), rows[0], config.out / "scorer.onnx")
+    booster = train_trees(rows, planted, config.trees)
+    export(Ensemble(members).eval(), booster, rows[0], config.out / "scorer.onnx", config.trees.share)
     card = {
         "name": "elocute embedded scorer",
         "version": date.today().isoformat(),
-        "kind": f"mean of {len(members)} transformers over phones",
+        "kind": f"mean of {len(members)} transformers over phones; phone scores: their mean with boosted trees",
         "parameters": sum(parameter.numel() for member in members for parameter in member.parameters()),
         "bytes": (config.out / "scorer.onnx").stat().st_size,
         "data": "speechocean762, official train split (CC BY 4.0)",
@@ -119,6 +132,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "command": config.command,
         "training": asdict(config.training),
         "members": [asdict(member) for member in config.members],
+        "trees": asdict(config.trees),
         "planted_folds": config.planted_folds,
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
@@ -131,6 +145,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         },
         "detector": asdict(detector),
         "features": [*PHONE_FEATURES, *UTTERANCE_FEATURES],
+        "context_features": list(CONTEXT_FEATURES),
         "limits": [
             "trained on Mandarin-L1 learners, read speech, quiet rooms; other accents, children under 6 and noise are "
             "not measured",
@@ -153,62 +168,49 @@ def train_members(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatur
     return members
 
 
-def out_of_fold(
-    rows: Sequence[ScoredFeatures],
-    planted: Sequence[ScoredFeatures],
-    fold_of: Mapping[str, int],
-    config: ScorerRun,
-) -> tuple[list[Predicted], list[Predicted]]:
-    """Predict every utterance, and every planted one, by members that did not train on its speaker.
+Tables = tuple[Sequence[ScoredFeatures], Sequence[ScoredFeatures], Sequence[ScoredFeatures]]
+"""Utterances as people scored them, with planted errors, and with a word more."""
 
-    Returns: predictions in the order of `rows`, and in the order of `planted`.
+
+def out_of_fold(tables: Tables, fold_of: Mapping[str, int], config: ScorerRun) -> list[list[Predicted]]:
+    """Predict every utterance of all tables by members and trees that did not train on its speaker.
+
+    Returns: predictions of each table, in its order.
     """
     with concurrent.futures.ProcessPoolExecutor(
         min(config.folds, os.cpu_count() or 1), mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        jobs = [pool.submit(predict_fold, rows, planted, fold_of, fold, config) for fold in range(config.folds)]
+        jobs = [pool.submit(predict_fold, tables, fold_of, fold, config) for fold in range(config.folds)]
         results = [job.result() for job in jobs]
-    found = {row_id: scores for fold, _ in results for row_id, scores in fold.items()}
-    wrong = {row_id: scores for _, fold in results for row_id, scores in fold.items()}
-    return [found[row.id] for row in rows], [wrong[row.id] for row in planted]
+    return [
+        [next(found[number][row.id] for found in results if row.id in found[number]) for row in table]
+        for number, table in enumerate(tables)
+    ]
 
 
 def predict_fold(
-    rows: Sequence[ScoredFeatures],
-    planted: Sequence[ScoredFeatures],
-    fold_of: Mapping[str, int],
-    fold: int,
-    config: ScorerRun,
-) -> tuple[dict[str, Predicted], dict[str, Predicted]]:
-    """Train without one fold and predict its utterances and its planted ones, by utterance id."""
+    tables: Tables, fold_of: Mapping[str, int], fold: int, config: ScorerRun
+) -> list[dict[str, Predicted]]:
+    """Train without one fold and predict its utterances of each table, by utterance id."""
     torch.set_num_threads(1)
-
-    def split(table: Sequence[ScoredFeatures]) -> tuple[list[ScoredFeatures], list[ScoredFeatures]]:
-        seen = [row for row in table if fold_of[row.speaker] != fold]
-        return seen, [row for row in table if fold_of[row.speaker] == fold]
-
-    seen, unseen = split(rows)
-    seen_planted, unseen_planted = split(planted)
+    seen, seen_planted, _ = ([row for row in table if fold_of[row.speaker] != fold] for table in tables)
     members = train_members(seen, seen_planted, config)
-    found = predict(members, unseen)
-    wrong = predict(members, unseen_planted)
-    value = pcc(np.concatenate([row.phone for row in unseen]), np.concatenate([p.phone for p in found]))
-    log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(unseen))
-    return (
-        {row.id: scores for row, scores in zip(unseen, found, strict=True)},
-        {row.id: scores for row, scores in zip(unseen_planted, wrong, strict=True)},
-    )
-
-
-def save_predictions(path: Path, rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]) -> None:
-    """Keep the out-of-fold predictions: one array a score, utterances in corpus order."""
-    np.savez_compressed(
-        path,
-        ids=np.array([row.id for row in rows]),
-        phone=np.concatenate([p.phone for p in predicted]),
-        word=np.concatenate([p.word for p in predicted]),
-        utterance=np.stack([p.utterance for p in predicted]),
-    )
+    booster = train_trees(seen, seen_planted, config.trees)
+    found = []
+    for table in tables:
+        unseen = [row for row in table if fold_of[row.speaker] == fold]
+        smooth = predict(members, unseen)
+        share = config.trees.share
+        found.append(
+            {
+                row.id: replace(scores, phone=(1 - share) * scores.phone + share * predict_trees(booster, row))
+                for row, scores in zip(unseen, smooth, strict=True)
+            }
+        )
+    own = [row for row in tables[0] if fold_of[row.speaker] == fold]
+    value = pcc(np.concatenate([row.phone for row in own]), np.concatenate([found[0][row.id].phone for row in own]))
+    log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(own))
+    return found
 
 
 def score_table(rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]) -> dict[str, dict[str, Any]]:
@@ -299,8 +301,9 @@ def baseline_table(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]) -
     return table
 
 
-def export(ensemble: Ensemble, example: ScoredFeatures, out: Path) -> None:
-    """Write the ensemble as one graph over one utterance, and check it against torch."""
+def export(ensemble: Ensemble, booster: Any, example: ScoredFeatures, out: Path, share: float) -> None:
+    """Write the ensemble and the trees as one graph over one utterance, and check it against both."""
+    import onnx
     import onnxruntime
 
     features = example.features
@@ -319,14 +322,21 @@ def export(ensemble: Ensemble, example: ScoredFeatures, out: Path) -> None:
         dynamo=True,
         opset_version=20,
         input_names=list(inputs),
-        output_names=["phone_score", "word_score", "utterance_score"],
+        output_names=["phone_score", "word_score", "utterance_score", "error_log_odds"],
         dynamic_shapes=({0: L}, None, {0: L}, {0: L, 1: W}),
     )
     assert program is not None
     program.save(out, external_data=False)
+    onnx.save(add_trees(onnx.load(out), booster, share), out)
     strip(out)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        expected = ensemble(*(torch.from_numpy(value) for value in inputs.values()))
-    for ours, theirs in zip(session.run(None, inputs), expected, strict=True):
+        smooth = ensemble(*(torch.from_numpy(value) for value in inputs.values()))
+    sharp = torch.from_numpy(predict_trees(booster, example).astype(np.float32))
+    expected = smooth._replace(phone=(1 - share) * smooth.phone + share * sharp)
+    found = session.run(
+        ["phone_score", "word_score", "utterance_score", "error_log_odds"],
+        inputs | {"context": phone_context(features)},
+    )
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)

@@ -1,0 +1,168 @@
+"""Gradient-boosted trees for phone scores: LightGBM (Ke et al. 2017) on a phone's context, as an ONNX node.
+
+Their mean with the transformer is better than either: trees read single features sharply, the transformer joins them
+smoothly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elocute.scorer.context import phone_context
+from elocute.training.scorer_data import ScoredFeatures
+from elocute.types import Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreesTraining:
+    """Settings of the trees; names as in LightGBM's documentation where they are its own.
+
+    Attributes:
+        share: of the trees in the mean with the transformer.
+        planted_share: planted utterances for each one that people scored.
+        planted_weight: weight of a phone of a planted utterance.
+    """
+
+    share: float = 0.5
+    planted_share: float = 0.3
+    planted_weight: float = 0.1
+    rounds: int = 400
+    learning_rate: float = 0.04
+    num_leaves: int = 31
+    min_data_in_leaf: int = 60
+    feature_fraction: float = 0.2
+    bagging_fraction: float = 0.7
+    lambda_l2: float = 5.0
+    max_bin: int = 127
+    seed: int = 1
+
+
+def train_trees(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures], config: TreesTraining) -> Any:
+    """Fit trees to people's phone scores, and to the planted zeros of some utterances.
+
+    Returns: a `lightgbm.Booster`.
+    """
+    import lightgbm
+
+    drawn = np.random.default_rng(config.seed).permutation(len(planted))
+    extra = [planted[i] for i in drawn[: round(config.planted_share * len(rows))]]
+    phones = sum(len(row.phone) for row in rows)
+    inputs = np.concatenate([phone_context(row.features) for row in (*rows, *extra)])
+    scores = np.concatenate([row.phone for row in (*rows, *extra)])
+    weight = np.where(np.arange(len(scores)) < phones, 1.0, config.planted_weight)
+    parameters = {
+        "objective": "regression",
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.num_leaves,
+        "min_data_in_leaf": config.min_data_in_leaf,
+        "feature_fraction": config.feature_fraction,
+        "bagging_fraction": config.bagging_fraction,
+        "bagging_freq": 1,
+        "lambda_l2": config.lambda_l2,
+        "max_bin": config.max_bin,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        # More threads than free cores wait for each other most of the time.
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    return lightgbm.train(parameters, lightgbm.Dataset(inputs, scores, weight=weight), config.rounds)
+
+
+def predict_trees(booster: Any, row: ScoredFeatures) -> Float64:
+    """Phone scores of an utterance, shape (L,), 0 to 2."""
+    found: Float64 = np.asarray(booster.predict(phone_context(row.features), num_threads=1), dtype=np.float64)
+    return found.clip(0.0, 2.0)
+
+
+def add_trees(model: Any, booster: Any, share: float) -> Any:
+    """Let the phone score of an ONNX scorer be its mean with the trees.
+
+    Args:
+        model: `onnx.ModelProto` with an output `phone_score` of shape (L,), 0 to 2; changed in place.
+        booster: the trees.
+        share: of the trees in the mean.
+
+    Returns: the model, with one more input, `context`, shape (L, features), float32.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    for node in graph.node:
+        for place, name in enumerate(node.output):
+            if name == "phone_score":
+                node.output[place] = "smooth_score"
+    graph.input.append(helper.make_tensor_value_info("context", TensorProto.FLOAT, ["phones", booster.num_feature()]))
+    scalars = {"least": 0.0, "most": 2.0, "share": share, "rest": 1.0 - share}
+    graph.initializer.extend(
+        helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in scalars.items()
+    )
+    graph.initializer.append(helper.make_tensor("last_axis", TensorProto.INT64, [1], [1]))
+    attributes: dict[str, Any] = tree_attributes(booster.dump_model()["tree_info"])
+    attributes |= {"n_targets": 1, "post_transform": "NONE"}
+    graph.node.extend(
+        [
+            helper.make_node("TreeEnsembleRegressor", ["context"], ["sharp_column"], domain="ai.onnx.ml", **attributes),
+            helper.make_node("Squeeze", ["sharp_column", "last_axis"], ["sharp_row"]),
+            helper.make_node("Clip", ["sharp_row", "least", "most"], ["sharp_score"]),
+            helper.make_node("Mul", ["sharp_score", "share"], ["sharp_part"]),
+            helper.make_node("Mul", ["smooth_score", "rest"], ["smooth_part"]),
+            helper.make_node("Add", ["sharp_part", "smooth_part"], ["phone_score"]),
+        ]
+    )
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    return model
+
+
+def tree_attributes(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Attributes of ONNX's TreeEnsembleRegressor from LightGBM's own description of its trees."""
+    nodes: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            "nodes_treeids",
+            "nodes_nodeids",
+            "nodes_featureids",
+            "nodes_values",
+            "nodes_modes",
+            "nodes_truenodeids",
+            "nodes_falsenodeids",
+        )
+    }
+    leaves: dict[str, list[Any]] = {
+        name: [] for name in ("target_treeids", "target_nodeids", "target_ids", "target_weights")
+    }
+
+    def walk(tree: int, node: Mapping[str, Any], number: int) -> int:
+        """Append a node and all below it; returns the first free number."""
+        free = number + 1
+        feature, value, mode, yes, no = 0, 0.0, "LEAF", 0, 0
+        place = len(nodes["nodes_treeids"])
+        for name in nodes:
+            nodes[name].append(None)
+        if "split_feature" in node:
+            feature, value, mode = node["split_feature"], floor_to_float32(node["threshold"]), "BRANCH_LEQ"
+            yes = free
+            free = walk(tree, node["left_child"], yes)
+            no = free
+            free = walk(tree, node["right_child"], no)
+        else:
+            for name, entry in zip(leaves, (tree, number, 0, node["leaf_value"]), strict=True):
+                leaves[name].append(entry)
+        for name, entry in zip(nodes, (tree, number, feature, value, mode, yes, no), strict=True):
+            nodes[name][place] = entry
+        return free
+
+    for tree, description in enumerate(trees):
+        walk(tree, description["tree_structure"], 0)
+    return nodes | leaves
+
+
+def floor_to_float32(threshold: float) -> float:
+    """The largest float32 not above a threshold: a float32 x is <= the one exactly where it is <= the other."""
+    rounded = np.float32(threshold)
+    return float(rounded if float(rounded) <= threshold else np.nextafter(rounded, np.float32(-np.inf)))
