@@ -147,7 +147,8 @@ def omission_threshold(
     kept, _ = _word_gains(*said, heard)
     gains, is_inserted = _word_gains(*inserted, heard)
     planted = gains[is_inserted]
-    threshold = max(LEAST_OMISSION_NATS, round(float(np.quantile(kept, 1 - OMISSION_FALSE_ALARMS)), 2))
+    # Words that score well gain -inf, between which no quantile can be interpolated.
+    threshold = round(float(np.quantile(kept.clip(LEAST_OMISSION_NATS), 1 - OMISSION_FALSE_ALARMS)), 2)
     facts = {
         "threshold_nats_per_phone": threshold,
         "false_alarms_on_said_words": round(float((kept > threshold).mean()), 4),
