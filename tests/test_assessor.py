@@ -25,7 +25,7 @@ def assessor(said: list[str], scale: int = 100, variants: bool = True, nbest: in
     config = AssessorConfig(scale=scale, variants=variants, nbest=nbest)
     found = Assessor(config, backend=PlantedBackend(PHONES, said))
     # What is tested is how the steps are joined, so the operating point is fixed; that of the card moves with training.
-    found.detector = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats_per_phone=2.0)
+    found.detector = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 0.0), threshold=0.5, omission_nats_per_phone=2.0)
     return found
 
 

@@ -8,8 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.ctc import forward_log_prob, min_frames
-from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, omission_gain
-from elocute.gop import Alternatives, alternatives, gop_sf
+from elocute.diagnosis import (
+    OMITTED_BELOW,
+    Detector,
+    Diagnosis,
+    detector_inputs,
+    diagnose,
+    left_out,
+    omission_gain,
+    omitted_words,
+    said_instead,
+)
+from elocute.gop import Alternatives, alternatives, gop_sf, perceived_posterior
 from elocute.phones import PHONES
 from elocute.types import PhoneSet, Posteriors
 from planted import heard
@@ -18,17 +28,19 @@ TEXT = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]  # "the black hat"
 CAT = [*TEXT[:6], "K", *TEXT[7:]]
 WORDS = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2])
 PHONE_SET: PhoneSet = heard([]).phone_set
-DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0), threshold=0.5, omission_nats_per_phone=3.0)
-"""Flags a phone that the scorer dislikes, and one that the lattice does not hear."""
+DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 1.0), threshold=0.5, omission_nats_per_phone=3.0)
+"""Flags a phone that the scorer dislikes, one that the lattice does not hear, and one that the scorer calls wrong."""
+UNDECIDED = np.zeros(len(TEXT))
+"""Log-odds of an error by which the scorer says nothing."""
 
 
 def edits_of(posteriors: Posteriors, symbols: list[str]) -> Alternatives:
     return alternatives(posteriors.log_probs, [PHONE_SET.id_of(symbol) for symbol in symbols], PHONE_SET)
 
 
-def diagnosed(said: list[str], score: np.ndarray | None = None, nbest: int = 5, seconds: float = 2.0) -> Diagnosis:
+def diagnosed(said: list[str], score: np.ndarray | None = None, log_odds: np.ndarray = UNDECIDED) -> Diagnosis:
     score = np.ones(len(TEXT)) if score is None else score
-    return diagnose(edits_of(heard(said, seconds), TEXT), score, WORDS, PHONES, DETECTOR, nbest)
+    return diagnose(edits_of(heard(said), TEXT), score, log_odds, WORDS, PHONES, DETECTOR)
 
 
 def errors(found: Diagnosis) -> dict[int, tuple[str | None, str | None]]:
@@ -64,14 +76,14 @@ def test_a_planted_deletion_is_named(place: int):
 def test_beside_equal_neighbours_the_error_is_still_the_surest(place: int):
     """ "SH K" may also be "K" heard late: the neighbour can be doubted, but less."""
     edits = edits_of(heard([*CAT[:place], "SH", *CAT[place + 1 :]]), CAT)
-    found = diagnose(edits, np.ones(len(CAT)), WORDS, PHONES, DETECTOR)
+    found = diagnose(edits, np.ones(len(CAT)), UNDECIDED, WORDS, PHONES, DETECTOR)
     assert errors(found)[place] == ("substitution", "SH")
     assert found.phones[place].probability == max(phone.probability for phone in found.phones)
 
 
 def test_one_of_two_equal_neighbours_left_out_is_a_deletion_of_either():
     edits = edits_of(heard(CAT[:5] + CAT[6:]), CAT)
-    found = diagnose(edits, np.ones(len(CAT)), WORDS, PHONES, DETECTOR)
+    found = diagnose(edits, np.ones(len(CAT)), UNDECIDED, WORDS, PHONES, DETECTOR)
     assert set(errors(found).values()) == {("deletion", None)}
     assert set(errors(found)) <= {5, 6}
 
@@ -84,13 +96,85 @@ def test_a_phone_that_is_heard_but_disliked_is_a_distortion():
     assert found.phones[4].probability > 0.9
 
 
+def test_a_phone_that_the_scorer_calls_wrong_is_flagged():
+    log_odds = UNDECIDED.copy()
+    log_odds[7] = 6.0
+    found = diagnosed(TEXT, log_odds=log_odds)
+    assert errors(found) == {7: ("distortion", "AE")}
+    assert diagnosed(TEXT).phones[7].probability < 0.1 < found.phones[7].probability
+
+
 @pytest.mark.parametrize("word", [0, 1, 2])
 def test_a_word_that_is_left_out_is_an_omission(word: int):
     said = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
-    found = diagnosed(said)
+    found = diagnosed(said, np.where(word == WORDS, 0.2, 1.0))
     assert found.omitted.tolist() == [number == word for number in range(3)]
     gain = omission_gain(edits_of(heard(said), TEXT).lattice, WORDS)
     assert gain.argmax() == word
+
+
+@pytest.mark.parametrize("word", [0, 1, 2])
+def test_a_word_is_left_out_only_where_lattice_and_scorer_agree(word: int):
+    without = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT).lattice
+    whole = edits_of(heard(TEXT), TEXT).lattice
+    nats = DETECTOR.omission_nats_per_phone
+    liked, disliked = np.ones(len(TEXT)), np.where(word == WORDS, 0.2, 1.0)
+    assert left_out(without, WORDS, disliked, nats).tolist() == [number == word for number in range(3)]
+    assert not left_out(without, WORDS, liked, nats).any()
+    assert not left_out(whole, WORDS, disliked, nats).any()
+    assert not left_out(whole, WORDS, np.zeros(len(TEXT)), nats).any()
+    assert not left_out(without, WORDS, disliked, 1000.0).any()
+
+
+def test_what_decides_is_the_mean_score_of_a_word():
+    """One good phone does not save a word, nor does one bad phone lose it."""
+    lattice = edits_of(heard(TEXT[:2] + TEXT[6:]), TEXT).lattice
+    assert omitted_words(lattice, WORDS, 3.0).tolist() == [False, True, False]
+    score = np.ones(len(TEXT))
+    for middle, expected in (
+        ([1.0, 0.9, 0.0, 0.0], True),
+        ([1.0, 1.0, 0.1, 0.0], False),
+        ([0.0, 1.0, 1.0, 1.0], False),
+    ):
+        score[2:6] = middle
+        assert left_out(lattice, WORDS, score, 3.0)[1] == expected
+    score[2:6] = OMITTED_BELOW  # at the bound it was said
+    assert not left_out(lattice, WORDS, score, 3.0).any()
+    score[2:6] = OMITTED_BELOW - 1e-6
+    assert left_out(lattice, WORDS, score, 3.0).tolist() == [False, True, False]
+
+
+def said_at_one_place(posterior: np.ndarray, canonical: int, flagged: bool) -> int:
+    """The rule for a single phone, in plain steps."""
+    if not flagged:
+        return canonical
+    others = [(share, -k) for k, share in enumerate(posterior.tolist()) if k != canonical]
+    share, place = max(others)  # of equal ones the first
+    return canonical if posterior[canonical] >= share else -place
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), K=st.integers(2, 6), L=st.integers(1, 5))
+def test_what_was_said_instead_is_decided_phone_by_phone(data: st.DataObject, K: int, L: int):
+    """Coarse shares, so that equal ones and certain ones are common."""
+    shares = st.lists(st.integers(0, 3), min_size=K, max_size=K).filter(any)
+    counts = np.array(data.draw(st.lists(shares, min_size=L, max_size=L)), dtype=np.float64)
+    posterior = counts / counts.sum(axis=1, keepdims=True)
+    canonical = np.array(data.draw(st.lists(st.integers(0, K - 1), min_size=L, max_size=L)))
+    flagged = np.array(data.draw(st.lists(st.booleans(), min_size=L, max_size=L)))
+    before = posterior.copy()
+    found = said_instead(posterior, canonical, flagged)
+    assert found.tolist() == [said_at_one_place(*place) for place in zip(posterior, canonical, flagged, strict=True)]
+    np.testing.assert_array_equal(posterior, before)
+
+
+def test_what_was_said_instead_is_what_the_diagnosis_names():
+    edits = edits_of(heard([*TEXT[:4], "IY", *TEXT[5:8]]), TEXT)  # one phone wrong, the last one missing
+    found = diagnose(edits, np.ones(len(TEXT)), UNDECIDED, WORDS, PHONES, DETECTOR)
+    flagged = np.array([phone.error is not None for phone in found.phones])
+    said = said_instead(perceived_posterior(edits), edits.canonical, flagged)
+    assert [phone.actual for phone in found.phones] == [(*PHONES, None)[k] for k in said]
+    assert [phone.actual for phone in found.phones] == [*TEXT[:4], "IY", *TEXT[5:8], None]
 
 
 @settings(max_examples=100, deadline=None)
@@ -120,7 +204,7 @@ def test_a_text_of_one_word_is_never_left_out():
     found = edits_of(heard(["SH"], 1.0), ["K", "AE", "T"])
     ids = np.zeros(3, dtype=np.int64)
     assert omission_gain(found.lattice, ids).tolist() == [-math.inf]
-    assert diagnose(found, np.zeros(3), ids, PHONES, DETECTOR).omitted.tolist() == [False]
+    assert diagnose(found, np.zeros(3), np.zeros(3), ids, PHONES, DETECTOR).omitted.tolist() == [False]
 
 
 def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
@@ -136,36 +220,40 @@ def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
 def test_inputs_of_the_detector():
     found = edits_of(heard([*TEXT[:4], "IY", *TEXT[5:]]), TEXT)
     score = np.linspace(0, 1, len(TEXT))
-    inputs = detector_inputs(score, gop_sf(found, "SD"))
-    assert inputs.shape == (len(TEXT), 4)
+    log_odds = np.linspace(-6, 4, len(TEXT))
+    inputs = detector_inputs(score, log_odds, gop_sf(found, "SD"))
+    assert inputs.shape == (len(TEXT), 5)
     np.testing.assert_allclose(inputs[:, 0], score)
     np.testing.assert_allclose(inputs[:, 1], score**2)
     np.testing.assert_allclose(inputs[:, 2], np.maximum(gop_sf(found, "SD"), -12.0), atol=1e-9)
     np.testing.assert_allclose(inputs[:, 3], score * inputs[:, 2])
+    np.testing.assert_allclose(inputs[:, 4], log_odds)
     assert inputs[:, 2].argmin() == 4
 
 
 def test_the_probability_is_the_logistic_function():
-    inputs = np.array([[0.5, 0.25, -1.0, -0.5], [1.0, 1.0, 0.0, 0.0]])
-    z = 5.0 - 8.0 * inputs[:, 0] - inputs[:, 2]
+    inputs = np.array([[0.5, 0.25, -1.0, -0.5, 2.0], [1.0, 1.0, 0.0, 0.0, -3.0]])
+    z = 5.0 - 8.0 * inputs[:, 0] - inputs[:, 2] + inputs[:, 4]
     np.testing.assert_allclose(DETECTOR.probability(inputs), [1 / (1 + math.exp(-x)) for x in z])
 
 
 @pytest.mark.parametrize("bias", [-2000.0, 2000.0])
 def test_a_detector_that_is_certain_says_so_without_overflow(bias: float):
-    certain = Detector(bias=bias, weights=(0.0, 0.0, 0.0, 0.0), threshold=0.5, omission_nats_per_phone=3.0)
-    assert certain.probability(np.zeros((1, 4))).tolist() == [float(bias > 0)]
+    certain = Detector(bias=bias, weights=(0.0,) * 5, threshold=0.5, omission_nats_per_phone=3.0)
+    assert certain.probability(np.zeros((1, 5))).tolist() == [float(bias > 0)]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     said=st.lists(st.sampled_from(PHONES), min_size=1, max_size=9),
     score=st.lists(st.floats(0, 1), min_size=len(TEXT), max_size=len(TEXT)),
+    log_odds=st.lists(st.floats(-50, 50), min_size=len(TEXT), max_size=len(TEXT)),
     certainty=st.sampled_from([0.03, 0.3, 0.9, 0.9999]),
     nbest=st.integers(1, 45),
 )
-def test_whatever_is_said(said: list[str], score: list[float], certainty: float, nbest: int):
-    found = diagnose(edits_of(heard(said, 1.0, certainty), TEXT), np.array(score), WORDS, PHONES, DETECTOR, nbest)
+def test_whatever_is_said(said: list[str], score: list[float], log_odds: list[float], certainty: float, nbest: int):
+    edits = edits_of(heard(said, 1.0, certainty), TEXT)
+    found = diagnose(edits, np.array(score), np.array(log_odds), WORDS, PHONES, DETECTOR, nbest)
     assert found.omitted.shape == (3,)
     for symbol, phone in zip(TEXT, found.phones, strict=True):
         assert 0 <= phone.probability <= 1

@@ -1,5 +1,6 @@
 """The scorer's network and its training, on a table of planted utterances."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,11 @@ def run(member: Scorer, batch: Padded) -> Scores:
         return member(batch.phone, batch.utterance, batch.phone_ids, batch.member, batch.valid)
 
 
+def clipped(scores: Scores) -> Scores:
+    """On the corpus's scale, which log-odds are not on."""
+    return Scores(*(part.clamp(0, 2) for part in scores[:3]), scores.error)
+
+
 # --- the network -----------------------------------------------------------------------------------------------
 
 
@@ -88,6 +94,7 @@ def test_scoring_alone_or_in_a_batch_is_the_same(rows: list[ScoredFeatures], mem
         torch.testing.assert_close(together.phone[b, :L], alone.phone[0], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(together.word[b, :W], alone.word[0], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(together.utterance[b], alone.utterance[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(together.error[b, :L], alone.error[0], atol=1e-4, rtol=1e-4)
 
 
 def test_what_lies_in_the_padding_does_not_matter(rows: list[ScoredFeatures], member: Scorer):
@@ -97,6 +104,7 @@ def test_what_lies_in_the_padding_does_not_matter(rows: list[ScoredFeatures], me
     with torch.inference_mode():
         found = member(spoiled, batch.utterance, batch.phone_ids, batch.member, batch.valid)
     torch.testing.assert_close(found.phone * batch.valid, expected.phone * batch.valid)
+    torch.testing.assert_close(found.error * batch.valid, expected.error * batch.valid)
     torch.testing.assert_close(found.utterance, expected.utterance)
 
 
@@ -107,8 +115,8 @@ def test_an_ensemble_of_one_is_its_member(rows: list[ScoredFeatures], member: Sc
         expected = run(member, batch)
         with torch.inference_mode():
             found = ensemble(batch.phone[0], batch.utterance[0], batch.phone_ids[0], batch.member[0])
-        for ours, theirs in zip(found, expected, strict=True):
-            torch.testing.assert_close(ours, theirs[0].clamp(0, 2), atol=1e-5, rtol=1e-5)
+        for ours, theirs in zip(found, clipped(expected), strict=True):
+            torch.testing.assert_close(ours, theirs[0], atol=1e-5, rtol=1e-5)
 
 
 def test_an_ensemble_is_the_mean_of_its_members(rows: list[ScoredFeatures], member: Scorer):
@@ -117,8 +125,10 @@ def test_an_ensemble_is_the_mean_of_its_members(rows: list[ScoredFeatures], memb
     batch = pad(rows[:1])
     with torch.inference_mode():
         found = Ensemble([member, other])(batch.phone[0], batch.utterance[0], batch.phone_ids[0], batch.member[0])
-    for ours, a, b in zip(found, run(member, batch), run(other, batch), strict=True):
-        torch.testing.assert_close(ours, ((a + b) / 2)[0].clamp(0, 2))
+    mean = Scores(*((a + b) / 2 for a, b in zip(run(member, batch), run(other, batch), strict=True)))
+    for ours, theirs in zip(found, clipped(mean), strict=True):
+        torch.testing.assert_close(ours, theirs[0])
+    assert found.error.min() < 0  # log-odds are not scores
 
 
 def test_word_borders_matter_and_words_are_scored_in_order(rows: list[ScoredFeatures], member: Scorer):
@@ -143,6 +153,7 @@ def test_timing_reaches_the_utterance_and_not_the_phones(rows: list[ScoredFeatur
         )
     assert torch.equal(found.phone, expected.phone)
     assert torch.equal(found.word, expected.word)
+    assert torch.equal(found.error, expected.error)
     assert not torch.allclose(found.utterance, expected.utterance)
 
 
@@ -161,18 +172,33 @@ def test_padding(rows: list[ScoredFeatures]):
     np.testing.assert_allclose(batch.target.phone[0, :9], rows[0].phone, rtol=1e-6)
     np.testing.assert_allclose(batch.target.word[1], rows[1].word / 5, rtol=1e-6)
     np.testing.assert_allclose(batch.target.utterance[2], rows[2].utterance / 5, rtol=1e-6)
+    assert batch.target.error[0, :9].tolist() == [1.0, *[0.0] * 8]  # people scored the first phone 0.2
+    assert batch.target.error[1, :10].argmax() == 1
 
 
 def test_the_loss_ignores_padding_and_is_zero_at_the_target(rows: list[ScoredFeatures]):
     config = ScorerTraining()
     batch = pad(rows)
-    perfect = Scores(*(part.clone() for part in batch.target))
+    certain = 2000 * batch.target.error - 1000
+    perfect = Scores(*(part.clone() for part in batch.target[:3]), certain)
     assert loss_of(perfect, batch, config).item() == 0.0
     perfect.phone[batch.valid == 0] = 9.0
     perfect.word[batch.word_valid == 0] = 9.0
+    perfect.error[batch.valid == 0] = 9.0
     assert loss_of(perfect, batch, config).item() == 0.0
-    off = Scores(batch.target.phone + 1, batch.target.word + 1, batch.target.utterance + 1)
-    assert loss_of(off, batch, config).item() == pytest.approx(1 + 0.5 * 3 + 4, rel=1e-5)
+    off = Scores(batch.target.phone + 1, batch.target.word + 1, batch.target.utterance + 1, 0 * certain)
+    assert loss_of(off, batch, config).item() == pytest.approx(1 + 0.5 * 3 + 4 + 0.3 * math.log(2), rel=1e-5)
+
+
+def test_the_loss_of_an_error_is_its_surprise(rows: list[ScoredFeatures]):
+    """Of each phone alike, whichever utterance it is in: minus the log of the probability that its odds state."""
+    batch = pad(rows)
+    log_odds = torch.linspace(-4, 3, batch.valid.numel()).reshape(batch.valid.shape)
+    found = Scores(*batch.target[:3], log_odds)
+    stated = 1 / (1 + np.exp(-log_odds.double().numpy()))
+    surprise = -np.log(np.where(batch.target.error.numpy() > 0, stated, 1 - stated))
+    expected = surprise[batch.valid.numpy() > 0].mean()
+    assert loss_of(found, batch, ScorerTraining(error_weight=0.7)).item() == pytest.approx(0.7 * expected, rel=1e-5)
 
 
 def test_each_row_comes_once_an_epoch(rows: list[ScoredFeatures]):
@@ -219,6 +245,19 @@ def test_predictions_come_in_the_units_of_the_corpus(rows: list[ScoredFeatures],
     np.testing.assert_allclose(found[3].phone, alone.phone[0].clamp(0, 2), atol=1e-4)
     np.testing.assert_allclose(found[3].word, 5 * alone.word[0].clamp(0, 2), atol=1e-3)
     np.testing.assert_allclose(found[3].utterance, 5 * alone.utterance[0].clamp(0, 2), atol=1e-3)
+    for one, of in zip(found, rows, strict=True):
+        assert one.error is not None
+        assert one.error.shape == of.phone.shape
+    np.testing.assert_allclose(found[3].error, alone.error[0], atol=1e-3)
+
+
+def test_log_odds_of_an_error_are_learnt(rows: list[ScoredFeatures]):
+    """Every row's planted phone gets more of them than the rest, and they start low, for errors are rare."""
+    untrained = np.concatenate([one.error for one in predict([new_member(rows).eval()], rows)])
+    assert untrained.max() < -1
+    longer = [one for one in rows if len(one.phone) > 1]
+    found = predict([train_member(rows, ScorerTraining(epochs=60), seed=3)], longer)
+    assert [one.error.argmax() for one in found] == [one.phone.argmin() for one in longer]
 
 
 def test_the_size_of_a_member_is_its_config():
@@ -227,7 +266,7 @@ def test_the_size_of_a_member_is_its_config():
         torch.randn(2, 4, 5), torch.randn(2, 3), torch.zeros(2, 4, dtype=torch.long), torch.ones(2, 4, 1),
         torch.ones(2, 4),
     )  # fmt: skip
-    assert [tuple(part.shape) for part in found] == [(2, 4), (2, 1, 3), (2, 4)]
+    assert [tuple(part.shape) for part in found] == [(2, 4), (2, 1, 3), (2, 4), (2, 4)]
 
 
 # --- the table -------------------------------------------------------------------------------------------------
