@@ -189,7 +189,7 @@ def test_the_detector_is_calibrated_and_spares_what_is_well_said():
 
 
 def test_stated_probabilities_of_a_fold_do_not_depend_on_its_scores():
-    """Turn the scores of one fold's utterances around: what is stated of it stays, what is stated of the others moves."""
+    """With one fold's scores turned around, what is stated of it stays and what is stated of the others moves."""
     rng = np.random.default_rng(6)
     rows, predicted = scored_rows(rng, 100, False)
     planted = scored_rows(rng, 10, True)

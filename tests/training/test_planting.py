@@ -1,5 +1,6 @@
 """Planted errors: known, apart from each other, and only where people heard nothing wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
 from elocute.phones import PHONES
-from elocute.training.planting import SAID_INSTEAD, plant_errors
+from elocute.training.planting import SAID_INSTEAD, insert_word, plant_errors
 
 words = st.lists(
     st.lists(st.tuples(st.sampled_from(PHONES), st.sampled_from([0.0, 1.0, 1.8, 2.0])), min_size=1, max_size=6),
@@ -61,3 +62,24 @@ def test_the_table_of_confusions_names_other_phones_only() -> None:
     assert set(SAID_INSTEAD) == set(PHONES)
     for phone, errors in SAID_INSTEAD.items():
         assert set(errors.split()) <= set(PHONES) - {phone}
+
+
+@given(words, words, st.integers(0, 2**32 - 1))
+def test_an_inserted_word_is_one_of_the_other_utterance_and_was_not_said(spelled, others, seed) -> None:
+    before, other = utterance(spelled), utterance(others)
+    after = insert_word(before, other, np.random.default_rng(seed))
+    assert len(after.words) == len(before.words) + 1
+    (place,) = (i for i in range(len(after.words)) if (*after.words[:i], *after.words[i + 1 :]) == before.words)
+    inserted = after.words[place]
+    assert inserted.phones in {word.phones for word in other.words}
+    assert inserted.phone_accuracy == (0.0,) * len(inserted.phones)
+    assert inserted.accuracy == inserted.total == 0.0
+    assert replace(after, words=before.words) == before
+
+
+def test_words_are_inserted_at_every_place_and_drawn_from_all() -> None:
+    before = utterance([[(phone, 2.0)] for phone in ("AA", "AE", "AH")])
+    other = utterance([[(phone, 2.0)] for phone in ("B", "D")])
+    texts = {insert_word(before, other, np.random.default_rng(seed)).phones for seed in range(100)}
+    kept = ("AA", "AE", "AH")
+    assert texts == {(*kept[:place], phone, *kept[place:]) for place in range(4) for phone in ("B", "D")}
