@@ -200,12 +200,15 @@ def export(
 
     facts = export_acoustic(run, out / "acoustic.onnx")
     records = {path: json.loads(path.read_text()) for path in sorted(heldout.rglob("run*.json"))}
-    per = {
-        f"fold {record['config']['fold']}, {record['spent_s'] / 60:.1f} minutes": round(record["per_heldout"], 4)
+    unseen = {
+        f"fold {record['config']['fold']}, {record['spent_s'] / 60:.1f} minutes": {
+            "per": round(record["per_heldout"], 4),
+            "rating_pcc": record["rating_pcc_heldout"],
+        }
         for record in records.values()
         if "per_heldout" in record
     }
-    typer.echo(json.dumps(write_card(run, facts, per, out / "acoustic.json"), indent=1))
+    typer.echo(json.dumps(write_card(run, facts, unseen, out / "acoustic.json"), indent=1))
 
 
 @app.command(name="transcribe-orders")

@@ -58,10 +58,9 @@ class AcousticTraining:
         plateau_step: at this step (rounded up to a report) the loss tells whether the flat start worked.
         plateau_loss: above it, nats a label, it did not: those that did are near 2.4, the others above 4.2.
         most_restarts: how often to start anew.
-        wildcard_excludes: whether a mispronounced phone's label is 'any other phone'; otherwise it is 'any phone'.
-        rating_from: share of the time after which the rating head learns; None leaves it out.
-        rating_gradient: how much of the rating head's gradient reaches the encoder. With all of it the encoder
-            learns the scores of the training speakers by heart.
+        rating_from: share of the time after which the rating head learns.
+        rating_gradient: how much of the rating head's gradient reaches the encoder, which could learn the scores of
+            the training speakers by heart.
         planted_weight: see `rating_loss`.
     """
 
@@ -89,8 +88,7 @@ class AcousticTraining:
     plateau_step: int = 3_000
     plateau_loss: float = 3.6
     most_restarts: int = 3
-    wildcard_excludes: bool = True
-    rating_from: float | None = 0.35
+    rating_from: float = 0.35
     rating_gradient: float = 0.3
     planted_weight: float = 0.1
     model: AcousticConfig = field(default_factory=AcousticConfig)
@@ -128,25 +126,15 @@ class ExactCtc(torch.autograd.Function):
         return raw - log_probs.exp() * weight[..., None], None, None, None
 
 
-def with_wildcards(log_probs: Tensor, excludes: bool = True) -> Tensor:
-    """Append a wildcard column for every phone: (..., V) to (..., 2 V - 1).
-
-    Column V + k is the log of the probability of any phone, phone k excluded or not. A column each, even where all
-    are alike, lets wildcards be neighbours without a blank between.
-    """
-    phones = log_probs[..., 1:].exp()
-    if excludes:
-        # A product with a 0/1 matrix: subtracting from the sum would cancel where the excluded phone is certain.
-        allowed = 1.0 - torch.eye(phones.shape[-1], dtype=phones.dtype, device=phones.device)
-        phones = phones @ allowed
-    else:
-        phones = phones.sum(dim=-1, keepdim=True).expand_as(phones)
-    return torch.cat([log_probs, phones.clamp(min=1e-12).log()], dim=-1)
+def with_wildcards(log_probs: Tensor) -> Tensor:
+    """Append the two wildcard columns, log of the probability of any phone: (..., V) to (..., V + 2)."""
+    any_phone = torch.logsumexp(log_probs[..., 1:], dim=-1, keepdim=True)
+    return torch.cat([log_probs, any_phone, any_phone], dim=-1)
 
 
-def ctc_loss(logits: Tensor, batch: Batch, excludes: bool = True) -> Tensor:
+def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Mean over the batch of the negative log-likelihood a label."""
-    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1), excludes).transpose(0, 1)
+    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1)).transpose(0, 1)
     nll: Tensor = ExactCtc.apply(log_probs, batch.labels, batch.frame_counts, batch.label_counts)
     return (nll / torch.tensor(batch.label_counts, device=nll.device)).mean()
 
@@ -311,18 +299,13 @@ def train_step(
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         states, middle = model.encoder(batch.mels, batch.lengths)
         logits, middle_logits = model.head(states), model.middle_head(middle)
-        rates = config.rating_from is not None and progress >= config.rating_from and batch.is_scored
+        rates = progress >= config.rating_from and batch.is_scored
         if rates:
             # The value of the states, with a part of their gradient.
             seen = states.detach() + config.rating_gradient * (states - states.detach())
             ratings = model.rating_head(seen)
-
-    def criterion(found: Tensor) -> Tensor:
-        if step < config.flat_start_steps:
-            return frame_loss(found, batch)
-        return ctc_loss(found, batch, config.wildcard_excludes)
-
-    loss = criterion(logits) + config.intermediate_weight * criterion(middle_logits)
+    criterion = frame_loss if step < config.flat_start_steps else ctc_loss
+    loss = criterion(logits, batch) + config.intermediate_weight * criterion(middle_logits, batch)
     if rates:
         log_probs = F.log_softmax(logits.detach().float(), dim=-1)
         loss = loss + rating_loss(log_probs, ratings.float(), batch, config.planted_weight)

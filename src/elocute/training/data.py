@@ -31,7 +31,7 @@ from elocute.types import SAMPLE_RATE_HZ
 log = logging.getLogger(__name__)
 
 WILDCARD = len(PHONES) + 1
-"""Label id of 'any phone but the first one'; the ids that follow exclude the other phones in turn."""
+"""First of two label ids that stand for 'any phone'; two, used in turn, so that neighbours need no blank between."""
 FRAMES_PER_S = 100
 
 
@@ -42,7 +42,7 @@ class Recording:
     Attributes:
         id: of the recording.
         audio: its file.
-        labels: CTC labels; 1 to 39 are phones, from `WILDCARD` on 'any phone but'.
+        labels: CTC labels; 1 to 39 are phones, from `WILDCARD` on any phone.
         phones: canonical phones, 1 to 39.
         speaker: of the recording, or the name of its corpus.
         is_native: whether it is transcribed native speech, which nobody scored.
@@ -61,13 +61,13 @@ class Recording:
 
 
 def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recording]:
-    """Learner recordings; a phone that people scored as mispronounced becomes 'any other' in the CTC labels."""
+    """Learner recordings; a phone that people scored as mispronounced becomes a wildcard in the CTC labels."""
     recordings = []
     for utterance in read_speechocean762(folder, split):
         phones = tuple(PHONES.index(phone) + 1 for phone in utterance.phones)
         labels = tuple(
-            WILDCARD + phone - 1 if score < MISPRONOUNCED_BELOW else phone
-            for phone, score in zip(phones, utterance.phone_accuracy, strict=True)
+            WILDCARD + position % 2 if score < MISPRONOUNCED_BELOW else phone
+            for position, (phone, score) in enumerate(zip(phones, utterance.phone_accuracy, strict=True))
         )
         recordings.append(
             Recording(
