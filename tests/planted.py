@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,25 @@ def recording(seconds: float, *, amplitude: float = 0.1, seed: int = 0, snr_db: 
     return Audio(samples=samples, quality=quality)
 
 
+class RatedBackend(PlantedBackend):
+    """Rates, too, as the shipped model does: what is spoken is good, any other phone would be bad in its frames."""
+
+    def posteriors(self, audio: Audio) -> Posteriors:
+        """As planted, with ratings of 0 to 2."""
+        return rated(super().posteriors(audio))
+
+
+def rated(posteriors: Posteriors, good: float = 1.9, bad: float = 0.3) -> Posteriors:
+    """Posteriors with ratings: good for the likeliest phone of a frame and for all where it is blank."""
+    best = posteriors.log_probs.argmax(axis=1)
+    ratings = np.full((len(best), len(PHONES) + 4), bad, dtype=np.float32)
+    ratings[best == posteriors.phone_set.blank_id] = good
+    spoken = np.flatnonzero(best != posteriors.phone_set.blank_id)
+    ratings[spoken, best[spoken] - 1] = good
+    ratings[:, -4:] = 1.7
+    return replace(posteriors, ratings=ratings)
+
+
 def heard(said: Sequence[str], seconds: float = 2.0, certainty: float = 0.9) -> Posteriors:
-    """Posteriors in which exactly these phones are spoken."""
+    """Posteriors in which exactly these phones are spoken, without ratings."""
     return PlantedBackend(PHONES, said, certainty=certainty).posteriors(recording(seconds))

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elocute.acoustic.fake import PlantedBackend
 from elocute.assessor import Assessor, best_variants
 from elocute.config import AssessorConfig
 from elocute.ctc import forward_log_prob
@@ -15,7 +14,9 @@ from elocute.diagnosis import Detector
 from elocute.errors import AlignmentError, ConfigError, TextError
 from elocute.phones import PHONES, phonemize
 from elocute.report import Report, WordReport
-from planted import heard, recording
+from elocute.scorer import Features
+from elocute.scorer.embedded import EmbeddedScorer, Scores
+from planted import RatedBackend, heard, recording
 
 TEXT = "The black cat sat down."
 SAID = ["DH", "AH", "B", "L", "AE", "K", "K", "AE", "T", "S", "AE", "T", "D", "AW", "N"]
@@ -23,7 +24,7 @@ SAID = ["DH", "AH", "B", "L", "AE", "K", "K", "AE", "T", "S", "AE", "T", "D", "A
 
 def assessor(said: list[str], scale: int = 100, variants: bool = True, nbest: int = 5) -> Assessor:
     config = AssessorConfig(scale=scale, variants=variants, nbest=nbest)
-    found = Assessor(config, backend=PlantedBackend(PHONES, said))
+    found = Assessor(config, backend=RatedBackend(PHONES, said))
     # What is tested is how the steps are joined, so the operating point is fixed; that of the card moves with training.
     found.detector = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 0.0), threshold=0.5, omission_nats_per_phone=2.0)
     return found
@@ -144,17 +145,17 @@ def test_no_candidates_are_refused(nbest: int):
 @pytest.mark.parametrize("threads", [0, -1])
 def test_no_threads_are_refused(threads: int):
     with pytest.raises(ConfigError, match=f"threads is {threads}; expected 1 or more"):
-        Assessor(AssessorConfig(threads=threads), backend=PlantedBackend(PHONES, SAID))
+        Assessor(AssessorConfig(threads=threads), backend=RatedBackend(PHONES, SAID))
 
 
 @pytest.mark.parametrize("phones", [PHONES[:38], PHONES[::-1], tuple(phone.lower() for phone in PHONES)])
 def test_a_backend_of_other_phones_is_refused(phones: tuple[str, ...]):
     with pytest.raises(ConfigError, match=r"backend planted .* 39 ARPABET phones"):
-        Assessor(backend=PlantedBackend(phones, []))
+        Assessor(backend=RatedBackend(phones, []))
 
 
 def test_a_backend_of_several_labels_a_phone_is_refused():
-    backend = PlantedBackend(PHONES, [])
+    backend = RatedBackend(PHONES, [])
     spelled = tuple((*tokens, 40) for tokens in backend.phone_set.tokens)
     backend.phone_set = replace(backend.phone_set, tokens=spelled, size=41)
     assert len(backend.phone_set.symbols) == 39
@@ -229,8 +230,30 @@ def test_probabilities_of_mispronunciations_fall():
     assert {item.word for item in report.mispronunciations} == {"black", "down"}
 
 
+class Dislikes:
+    """A scorer that dislikes the phones of one word; whether the shipped one does moves with training, too."""
+
+    def __init__(self, scorer: EmbeddedScorer, word: int) -> None:
+        self.name, self.version = scorer.name, scorer.version
+        self.scorer, self.word = scorer, word
+
+    def score(self, features: Features) -> Scores:
+        scores = self.scorer.score(features)
+        return replace(scores, phone=np.where(features.word_ids == self.word, 0.1, scores.phone))
+
+
+def test_a_word_that_is_disliked_but_heard_was_said():
+    found = assessor(SAID)
+    found.scorer = Dislikes(found.scorer, 4)
+    report = found.assess(recording(3.0), TEXT)
+    assert report.words[4].error == "mispronunciation"
+    assert report.utterance.completeness == 100.0
+
+
 def test_a_word_left_out(good: Report):
-    report = assessor(SAID[:12]).assess(recording(3.0), TEXT)
+    found = assessor(SAID[:12])
+    found.scorer = Dislikes(found.scorer, 4)
+    report = found.assess(recording(3.0), TEXT)
     word = report.words[4]
     assert [w.error for w in report.words] == [None, None, None, None, "omission"]
     assert (word.accuracy, word.total, word.stress, word.start_s, word.end_s) == (0.0, 0.0, None, None, None)

@@ -131,12 +131,11 @@ def test_what_decides_is_the_mean_score_of_a_word():
     lattice = edits_of(heard(TEXT[:2] + TEXT[6:]), TEXT).lattice
     assert omitted_words(lattice, WORDS, 3.0).tolist() == [False, True, False]
     score = np.ones(len(TEXT))
-    for middle, expected in (
-        ([1.0, 0.9, 0.0, 0.0], True),
-        ([1.0, 1.0, 0.1, 0.0], False),
-        ([0.0, 1.0, 1.0, 1.0], False),
-    ):
-        score[2:6] = middle
+    for mean, expected in ((OMITTED_BELOW - 0.01, True), (OMITTED_BELOW + 0.01, False)):
+        rest = (4 * mean - 1.0) / 3
+        score[2:6] = [1.0, rest, rest, rest]
+        assert left_out(lattice, WORDS, score, 3.0)[1] == expected
+        score[2:6] = [0.0, *[4 * mean / 3] * 3]
         assert left_out(lattice, WORDS, score, 3.0)[1] == expected
     score[2:6] = OMITTED_BELOW  # at the bound it was said
     assert not left_out(lattice, WORDS, score, 3.0).any()

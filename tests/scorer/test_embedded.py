@@ -1,7 +1,6 @@
 """The shipped scorer: its card fits the features, its scores fit the scale, and a planted error costs its own phone."""
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -11,8 +10,9 @@ from elocute.errors import ConfigError
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Features, analyse
 from elocute.scorer import embedded as module
+from elocute.scorer.context import CONTEXT_FEATURES
 from elocute.scorer.embedded import EmbeddedScorer
-from planted import heard, recording
+from planted import heard, rated, recording
 
 SAID = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]
 WORDS = [0, 0, 1, 1, 1, 1, 2, 2, 2]
@@ -23,18 +23,24 @@ def scorer() -> EmbeddedScorer:
     return EmbeddedScorer()
 
 
-def features(said: list[str], canonical: list[str] = SAID, words: list[int] = WORDS, seconds: float = 2.0) -> Features:
-    return analyse(heard(said, seconds), canonical, words, recording(seconds)).features
+def features(said: list[str], canonical: list[str] = SAID, words: list[int] = WORDS) -> Features:
+    return analyse(rated(heard(said)), canonical, words, recording(2.0)).features
+
+
+def unrated(said: list[str]) -> Features:
+    """As a backend without ratings hears it."""
+    return analyse(heard(said), SAID, WORDS, recording(2.0)).features
 
 
 def test_the_card_is_of_this_model(scorer: EmbeddedScorer):
     card = json.loads((files("elocute") / "assets" / "scorer.json").read_text(encoding="utf-8"))
     assert set(card["features"]) <= {*PHONE_FEATURES, *UTTERANCE_FEATURES}
+    assert card["context_features"] == list(CONTEXT_FEATURES)
     assert not set(PHONE_FEATURES) & set(UTTERANCE_FEATURES)  # the card names both kinds in one list
     assert card["bytes"] == len((files("elocute") / "assets" / "scorer.onnx").read_bytes())
     assert scorer.version == card["version"]
     detector = card["detector"]
-    assert len(detector["weights"]) == 4
+    assert len(detector["weights"]) == 5
     assert 0 < detector["threshold"] < 1
     assert detector["omission_nats_per_phone"] > 0
     assert card["evaluation"]["scores"]["phone"]["pcc"] > card["evaluation"]["baselines"]["phone prior"]["pcc"]
@@ -46,21 +52,11 @@ def test_a_feature_that_is_not_computed_is_refused(monkeypatch: pytest.MonkeyPat
         EmbeddedScorer()
 
 
-def test_the_scorer_takes_the_features_of_its_card_whatever_else_is_computed(
-    scorer: EmbeddedScorer, monkeypatch: pytest.MonkeyPatch
-):
-    given = features(SAID)
-    expected = scorer.score(given)
-    monkeypatch.setattr(module, "PHONE_FEATURES", ("loudness", *PHONE_FEATURES))
-    monkeypatch.setattr(module, "UTTERANCE_FEATURES", ("mood", *UTTERANCE_FEATURES))
-    more = replace(
-        given,
-        phone=np.insert(given.phone, 0, 99.0, axis=1),
-        utterance=np.insert(given.utterance, 0, 99.0),
-    )
-    found = EmbeddedScorer().score(more)
-    np.testing.assert_array_equal(found.phone, expected.phone)
-    assert found.total == expected.total
+@pytest.mark.parametrize("context", [CONTEXT_FEATURES[:-1], (*CONTEXT_FEATURES, "loudness"), CONTEXT_FEATURES[::-1]])
+def test_another_context_than_that_of_the_trees_is_refused(monkeypatch: pytest.MonkeyPatch, context: tuple[str, ...]):
+    monkeypatch.setattr(module, "CONTEXT_FEATURES", context)
+    with pytest.raises(ConfigError, match=r"trees of assets/scorer\.onnx need another context"):
+        EmbeddedScorer()
 
 
 @pytest.mark.parametrize(("canonical", "words"), [(["AH"], [0]), (["S", "AH"], [0, 1]), (SAID, WORDS), (SAID, [0] * 9)])
@@ -74,6 +70,8 @@ def test_scores_of_any_size_lie_on_the_scale(scorer: EmbeddedScorer, canonical: 
     assert np.isfinite(every).all()
     assert every.min() >= 0
     assert every.max() <= 1
+    assert found.error_log_odds.shape == (len(canonical),)
+    assert np.isfinite(found.error_log_odds).all()
 
 
 @pytest.mark.parametrize("place", range(len(SAID)))
@@ -84,7 +82,18 @@ def test_a_planted_error_costs_its_own_phone_most(scorer: EmbeddedScorer, place:
     assert lost.argmax() == place
     assert lost[place] > 3 * np.abs(np.delete(lost, place)).max()
     assert bad.phone.argmin() == place
+    assert (bad.error_log_odds - good.error_log_odds).argmax() == place
     assert (good.word_accuracy - bad.word_accuracy).argmax() == WORDS[place]
+    assert bad.total < good.total
+
+
+@pytest.mark.parametrize("place", range(len(SAID)))
+def test_without_ratings_a_planted_error_still_costs_its_own_phone_most(scorer: EmbeddedScorer, place: int):
+    good = scorer.score(unrated(SAID))
+    bad = scorer.score(unrated([*SAID[:place], "SH", *SAID[place + 1 :]]))
+    assert (good.phone - bad.phone).argmax() == place
+    assert bad.phone.argmin() == place
+    assert (bad.error_log_odds - good.error_log_odds).argmax() == place
     assert bad.total < good.total
 
 

@@ -1,6 +1,7 @@
 """Detector and thresholds of a scorer run, on data whose answers are known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ OTHERS = [["F", "UH", "L"], ["G", "OW"], ["OW", "V", "ER"]]
 
 
 def row(number: int, words: Sequence[Sequence[str]], scores: Sequence[float]) -> ScoredFeatures:
-    """An utterance of which people scored the phones of each word alike; all of the text of its number was said."""
+    """An utterance of which people scored each word and its phones alike; the text of its number was said."""
     symbols = [phone for word in words for phone in word]
     ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
     said = [phone for word in TEXTS[number % 3] for phone in word]
@@ -65,7 +66,7 @@ def row(number: int, words: Sequence[Sequence[str]], scores: Sequence[float]) ->
         is_child=False,
         features=analyse(heard(said), symbols, ids.tolist(), recording(2.0)).features,
         phone=np.array(scores)[ids],
-        word=np.zeros((len(words), 3)),
+        word=np.column_stack([5 * np.array(scores)] * 3),
         utterance=np.zeros(4),
     )
 
@@ -119,15 +120,26 @@ def test_the_threshold_lies_above_disliked_words_that_were_said_after_all(
 ):
     """Inserted words taken for said ones: the threshold rises until the share of false alarms is kept."""
     _, inserted, everything = texts
-    both = (inserted, [guess(one) for one in inserted])
+    guesses = [guess(one) for one in inserted]
+    spoken = [replace(one, word=np.full((len(one.word), 3), 10.0)) for one in inserted]
     monkeypatch.setattr(module, "OMISSION_FALSE_ALARMS", 0.0)
-    nats, facts = omission_threshold(both, both, everything)
+    nats, facts = omission_threshold((spoken, guesses), (inserted, guesses), everything)
     assert nats > 2 * LEAST_OMISSION_NATS
     assert facts["false_alarms_on_said_words"] <= 0.02  # the threshold is rounded, perhaps below the highest
     monkeypatch.setattr(module, "OMISSION_FALSE_ALARMS", 0.1)
-    lower, facts = omission_threshold(both, both, everything)
+    lower, facts = omission_threshold((spoken, guesses), (inserted, guesses), everything)
     assert LEAST_OMISSION_NATS < lower < nats
     assert facts["false_alarms_on_said_words"] == pytest.approx(0.1, abs=0.03)
+
+
+def test_words_that_people_missed_too_are_no_false_alarms(texts: tuple[Table, Table, dict[str, Heldout]]):
+    """Of the text as it stands, a word that nobody said counts neither way where people scored it so."""
+    _, inserted, everything = texts
+    guesses = [guess(one) for one in inserted]
+    nats, facts = omission_threshold((inserted, guesses), (inserted, guesses), everything)
+    assert nats == LEAST_OMISSION_NATS
+    assert facts["said_words"] == sum(len(one.word) - 1 for one in inserted)
+    assert facts["false_alarms_on_said_words"] == 0.0
 
 
 # --- wrong phones ----------------------------------------------------------------------------------------------

@@ -58,6 +58,13 @@ def test_the_same_seed_plants_the_same_errors() -> None:
     assert first != text
 
 
+def test_a_lone_error_is_planted_as_often_as_several() -> None:
+    text = utterance([[(phone, 2.0)] for phone in (*PHONES, *PHONES)])
+    counts = [plant_errors(text, np.random.default_rng(seed)).phone_accuracy.count(0.0) for seed in range(200)]
+    assert set(counts) == {1, round(0.12 * 2 * len(PHONES))}
+    assert 70 < counts.count(1) < 130
+
+
 def test_the_table_of_confusions_names_other_phones_only() -> None:
     assert set(SAID_INSTEAD) == set(PHONES)
     for phone, errors in SAID_INSTEAD.items():

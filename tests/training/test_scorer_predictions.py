@@ -12,7 +12,7 @@ from elocute import assessor as assessor_module
 from elocute.acoustic.fake import PlantedBackend
 from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
-from elocute.diagnosis import Detector
+from elocute.diagnosis import OMITTED_BELOW, Detector
 from elocute.evaluation.assessing import NOTHING_HEARD, prediction_from_report
 from elocute.evaluation.predictions import Prediction, read_predictions, write_predictions
 from elocute.phones import PHONES
@@ -109,7 +109,7 @@ def test_a_phone_that_was_said_badly_is_stored_as_itself():
 def test_a_word_left_out_scores_nothing_and_lowers_completeness(word: int):
     gone = word == WORD_IDS
     said = [phone for phone, is_gone in zip(TEXT, gone, strict=True) if not is_gone]
-    phone = np.where(gone, 0.3, 1.9)
+    phone = np.where(gone, 2 * OMITTED_BELOW - 0.1, 1.9)
     found, scores = stored(said, at(0), phone), predicted_of()
     assert list(found.omitted) == [word]
     assert found.phone == np.where(gone, 0.0, 1.9).tolist()
@@ -123,8 +123,9 @@ def test_a_word_left_out_scores_nothing_and_lowers_completeness(word: int):
     assert list(found.perceived or ()) == said
 
 
-def test_a_word_that_the_scorer_likes_was_said():
-    found = stored(TEXT[:2] + TEXT[6:])
+@pytest.mark.parametrize("score", [2 * OMITTED_BELOW + 0.1, 2.0])
+def test_a_word_that_the_scorer_likes_was_said(score: float):
+    found = stored(TEXT[:2] + TEXT[6:], phone=np.where(WORD_IDS == 1, score, 1.9))
     assert list(found.omitted) == []
     assert (found.utterance or {})["completeness"] == 10.0
 
