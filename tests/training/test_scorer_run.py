@@ -90,8 +90,9 @@ def test_a_fold_is_predicted_whole_and_without_its_own_scores(tables: tuple[list
 def test_phone_scores_are_the_mean_of_members_and_trees(tables: tuple[list[ScoredFeatures], ...]):
     """With no share the trees are silent, with all of it the members are; words and utterances are the members'."""
 
-    def scores(share: float) -> dict[str, Predicted]:
-        return predict_fold(tables, FOLD_OF, 0, replace(CONFIG, trees=replace(CONFIG.trees, share=share)))[0]
+    def scores(share: float, members: tuple[Member, ...] = CONFIG.members, rounds: int = 8) -> dict[str, Predicted]:
+        trees = replace(CONFIG.trees, share=share, rounds=rounds)
+        return predict_fold(tables, FOLD_OF, 0, replace(CONFIG, members=members, trees=trees))[0]
 
     smooth, sharp, both = scores(0.0), scores(1.0), scores(0.4)
     for key, value in both.items():
@@ -99,6 +100,10 @@ def test_phone_scores_are_the_mean_of_members_and_trees(tables: tuple[list[Score
         np.testing.assert_array_equal(value.word, smooth[key].word)
         np.testing.assert_array_equal(value.utterance, sharp[key].utterance)
         np.testing.assert_array_equal(value.error, smooth[key].error)
+    other_trees, other_members = scores(0.0, rounds=1), scores(1.0, members=CONFIG.members[:1])
+    for key in both:
+        np.testing.assert_array_equal(other_trees[key].phone, smooth[key].phone)
+        np.testing.assert_array_equal(other_members[key].phone, sharp[key].phone)
     assert any(not np.allclose(smooth[key].phone, sharp[key].phone, atol=0.1) for key in both)
 
 
