@@ -154,6 +154,12 @@ DAMAGED: dict[str, tuple[Any, ...]] = {
     r"p:2: a word is 3; expected a list": (ROW | {"word": [3]},),
     r"p:2: utterance is \[\]; expected an object": (ROW | {"utterance": []},),
     r"p:2: reason is 5; expected a string": (ROW | {"reason": 5},),
+    r"p:2: omitted word 'x' does not exist; expected indices": (ROW | {"omitted": ["x"]},),
+    r"p:2: omitted word None does not exist": (ROW | {"omitted": [None]},),
+    r"p:2: omitted word \[0\] does not exist": (ROW | {"omitted": [[0]]},),
+    r"p:2: omitted word nan does not exist": (ROW | {"omitted": [float("nan")]},),
+    r"p:2: omitted word False does not exist": (ROW | {"omitted": [False]},),
+    r"p:2: omitted is 'x'; expected a list or null": (ROW | {"omitted": "x"},),
 }
 
 

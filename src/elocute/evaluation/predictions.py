@@ -304,7 +304,8 @@ def _check_symbols(prediction: Prediction, place: str) -> None:
     if prediction.perceived is not None and None in prediction.perceived:
         raise ConfigError(f"{place}: perceived holds null; expected phones only")
     for index in prediction.omitted:
-        if isinstance(index, bool) or int(index) != index or not 0 <= index < len(_entries(prediction.word)):
+        is_index = isinstance(index, int) and not isinstance(index, bool)
+        if not is_index or not 0 <= index < len(_entries(prediction.word)):
             raise ConfigError(f"{place}: omitted word {index!r} does not exist; expected indices of words")
 
 
