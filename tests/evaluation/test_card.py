@@ -348,6 +348,16 @@ def test_other_files_are_no_latencies(tmp_path: Path, content: str) -> None:
         read_latency(tmp_path / "none.json")
 
 
+@pytest.mark.parametrize("stages", [[], "decode", None, {"decode": 3.0}])
+def test_stages_without_their_times_are_no_latencies(tmp_path: Path, stages: object) -> None:
+    path = latency_file(tmp_path / "l.json")
+    content = json.loads(path.read_text())
+    content["lengths"][1]["stages"] = stages
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"l\.json holds no latencies .*; make it with benchmarks/latency\.py --json"):
+        read_latency(path)
+
+
 def card_by_command(corpus: Path, folder: Path, cwd: Path, arguments: list[str], **environment: str) -> str:
     """What the command says on stderr when it makes or checks a card."""
     command = [sys.executable, "-m", "elocute.cli", "evaluate", "speechocean762", str(corpus), "--draws", "10"]

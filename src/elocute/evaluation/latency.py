@@ -98,7 +98,7 @@ def read_latency(path: Path) -> Latency:
         )
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; make it with benchmarks/latency.py --json") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
