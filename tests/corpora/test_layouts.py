@@ -86,6 +86,22 @@ def test_other_scores_hold_for_parquet_too(official: Path, tmp_path: Path) -> No
         read_corpus(folder, "train", tmp_path / "other.json")
 
 
+def test_other_scores_that_cannot_be_used_are_named(official: Path, tmp_path: Path) -> None:
+    folder = convert(official, tmp_path / "hf", "train")
+    other = tmp_path / "other.json"
+    with pytest.raises(ConfigError, match=r"cannot read .*other\.json: No such file"):
+        read_corpus(folder, "train", other)
+    with pytest.raises(ConfigError, match=r"cannot read .*hf: Is a directory; give a file like"):
+        read_corpus(folder, "train", folder)
+    other.write_bytes(b"\x80\xff\x00")
+    with pytest.raises(ConfigError, match=r"other\.json is no JSON object: 'utf-8' codec"):
+        read_corpus(folder, "train", other)
+    for record, reason in ((None, "is None; expected an object"), ({}, "lacks 'text'")):
+        other.write_text(json.dumps(annotated() | {"000010011": record}))
+        with pytest.raises(ConfigError, match=rf"other\.json: utterance 000010011 {reason}"):
+            read_corpus(folder, "train", other)
+
+
 def test_wrong_folders_are_told_what_is_expected(official: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"is not speechocean762's split test: .* nothing of either is there"):
@@ -177,11 +193,21 @@ def test_experts_files_that_contradict_are_refused(official: Path, tmp_path: Pat
     for content, reason in (
         ("{", "no JSON object"),
         ("[]", "no JSON object but a list"),
-        (json.dumps({"000010011": {}}), "a record without 'words'"),
+        (json.dumps({"000010011": {}}), "utterance 000010011 has a record without 'words'"),
+        (json.dumps({"000010011": None}), r"the record of utterance 000010011 is damaged \('NoneType'"),
+        (json.dumps(detail(total=["x", 8])), r"utterance 000010011 is damaged \(a score is 'x'\); expected"),
+        (json.dumps(detail(total=[float("nan"), 8])), r"damaged \(a score is nan\)"),
+        (json.dumps(detail(total="98")), r"damaged \(a score is '9'\)"),
+        (json.dumps(detail(total=None)), r"damaged \('NoneType'"),
+        (json.dumps(detail(total=[None])), r"damaged \(must be real number, not NoneType\)"),
+        (json.dumps(detail(words=[3, 4])), r"damaged \('int'"),
     ):
         path.write_text(content)
         with pytest.raises(ConfigError, match=reason):
             read_experts(path, utterances)
+    path.write_bytes(b"\x80\xff\x00")
+    with pytest.raises(ConfigError, match=r"d\.json is no JSON object: 'utf-8' codec"):
+        read_experts(path, utterances)
 
 
 @pytest.mark.data

@@ -129,8 +129,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], None]] = {
     r"utterance 000010011 lacks 'fluency'": without("000010011", "fluency"),
     r"utterance 000010011 lacks 'text'": without("000010011", "text"),
     r"utterance 000010011 lacks 'words'": without("000010011", "words"),
-    r"utterance 000010011 lacks 'phones-accuracy'": without("000010011", "words", 1, "phones-accuracy"),
-    r"utterance 000010011 lacks 'stress'": without("000010011", "words", 1, "stress"),
+    r"utterance 000010011, word 1 IT lacks 'phones-accuracy'": without("000010011", "words", 1, "phones-accuracy"),
+    r"utterance 000010011, word 1 IT lacks 'stress'": without("000010011", "words", 1, "stress"),
 }
 
 
@@ -146,6 +146,64 @@ def test_scores_that_lack_something_are_refused(tmp_path: Path, reason: str):
 def test_scores_that_are_no_json_object_are_refused(tmp_path: Path, text: str):
     with pytest.raises(ConfigError, match=r"scores\.json is no JSON object"):
         read_speechocean762(write(tmp_path / "corpus", text))
+
+
+def test_files_that_are_no_text_are_refused(tmp_path: Path):
+    folder = write(tmp_path / "corpus")
+    (tmp_path / "binary").write_bytes(b"\x80\xff\x00")
+    with pytest.raises(ConfigError, match="binary is no JSON object: 'utf-8' codec can't decode"):
+        read_speechocean762(folder, scores=tmp_path / "binary")
+    (folder / "train" / "spk2age").write_bytes(b"\x80\xff\x00")
+    with pytest.raises(ConfigError, match="spk2age is no text"):
+        read_speechocean762(folder)
+
+
+def changed(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
+    def change(table: dict[str, Any]) -> None:
+        inner: Any = table
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+
+    return change
+
+
+FIRST, WORD = ("000010011",), ("000010011", "words", 0)
+NUMBER = "expected a number from 0 to"
+VALUES: dict[str, Callable[[dict[str, Any]], None]] = {
+    r"000010011 is None; expected an object": changed(None, *FIRST),
+    r"000010011 is \[\]; expected an object": changed([], *FIRST),
+    r"000010011 is 'x'; expected an object": changed("x", *FIRST),
+    rf"000010011: total is None; {NUMBER} 10": changed(None, *FIRST, "total"),
+    rf"000010011: total is 'abc'; {NUMBER} 10": changed("abc", *FIRST, "total"),
+    rf"000010011: total is nan; {NUMBER} 10": changed(float("nan"), *FIRST, "total"),
+    rf"000010011: total is True; {NUMBER} 10": changed(True, *FIRST, "total"),
+    rf"000010011: total is 10\.5; {NUMBER} 10": changed(10.5, *FIRST, "total"),
+    r"000010011: text is 3; expected a string": changed(3, *FIRST, "text"),
+    r"000010011: words is 'CALL'; expected a list": changed("CALL", *FIRST, "words"),
+    r"000010011 has no words; expected some": changed([], *FIRST, "words"),
+    r"000010011, word 0 is None; expected an object": changed(None, *WORD),
+    r"000010011, word 0 CALL: phones is 7; expected phones": changed(7, *WORD, "phones"),
+    r"000010011, word 0 CALL: phones is \[\]; expected phones": changed([], *WORD, "phones"),
+    r"000010011, word 0 CALL: phones is \[None\]; expected phones": changed([None], *WORD, "phones"),
+    r"word 0 CALL: phones-accuracy is 2; expected a list": changed(2, *WORD, "phones-accuracy"),
+    rf"word 0 CALL: phones-accuracy is '2'; {NUMBER} 2": changed("2", *WORD, "phones-accuracy", 1),
+    rf"word 0 CALL: phones-accuracy is -1; {NUMBER} 2": changed(-1, *WORD, "phones-accuracy", 1),
+    rf"word 0 CALL: stress is \[5\]; {NUMBER} 10": changed([5], *WORD, "stress"),
+    r"CALL: mispronunciations is 'L'; expected a list or null": changed("L", *WORD, "mispronunciations"),
+    r"CALL: mispronunciations is 'L'; expected an object": changed(["L"], *WORD, "mispronunciations"),
+    r"CALL: mispronunciations: index is '2'; expected a whole number": changed(
+        [{"index": "2", "canonical-phone": "L", "pronounced-phone": "R"}], *WORD, "mispronunciations"
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", VALUES)
+def test_scores_that_hold_something_else_are_refused(tmp_path: Path, reason: str):
+    table = scores()
+    VALUES[reason](table)
+    with pytest.raises(ConfigError, match=rf"scores\.json: utterance .*{reason}"):
+        read_speechocean762(write(tmp_path / "corpus", table))
 
 
 # --- folds -----------------------------------------------------------------------------------------------------

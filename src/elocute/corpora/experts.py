@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -59,18 +60,28 @@ def read_experts(path: Path, utterances: Iterable[ScoredUtterance]) -> list[Expe
         table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; give the corpus's scores-detail.json") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not UTF-8, not JSON
         raise ConfigError(f"{path} is no JSON object: {error}; expected utterances by id") from error
     if not isinstance(table, dict):
         raise ConfigError(f"{path} is no JSON object but a {type(table).__name__}; expected utterances by id")
-    try:
-        return [
-            _utterance(item, table[item.id])
-            for item in utterances
-            if item.id in table and len(table[item.id]["words"]) == len(item.words)
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} has a record without {error}; expected the official fields") from error
+    found = []
+    for item in utterances:
+        if item.id not in table:
+            continue
+        row = table[item.id]
+        try:
+            if len(row["words"]) == len(item.words):
+                found.append(_utterance(item, row))
+        except KeyError as error:
+            raise ConfigError(
+                f"{path}: utterance {item.id} has a record without {error}; expected the official fields"
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{path}: the record of utterance {item.id} is damaged ({error}); expected the official fields, with "
+                "a list of numbers for every score"
+            ) from error
+    return found
 
 
 def parse_marks(text: str) -> tuple[float, ...]:
@@ -119,5 +130,8 @@ def _word(word: ScoredWord, row: dict[str, Any]) -> ExpertWord:
 
 
 def _numbers(values: Sequence[Any]) -> tuple[float, ...]:
-    """Scores of the experts."""
+    """Scores of the experts; ValueError if one is no finite number."""
+    for value in values:
+        if isinstance(value, (bool, str)) or not math.isfinite(value):
+            raise ValueError(f"a score is {value!r}")
     return tuple(float(value) for value in values)

@@ -138,14 +138,14 @@ def _read_parquet(files: Sequence[Path], scores: Path | None) -> list[ScoredUtte
     utterances: dict[str, ScoredUtterance] = {}
     # Of `audio` only the path: the recordings of a split are 290 MB.
     for row in _rows(files, [*_NEEDED, "audio.path"]):
-        utterance = _from_row(row, scored, files[0].parent)
+        utterance = _from_row(row, scored, files[0].parent, scores)
         if utterance.id in utterances:
             raise ConfigError(f"{files[0].parent}: utterance {utterance.id} occurs twice; expected every one once")
         utterances[utterance.id] = utterance
     return list(utterances.values())
 
 
-def _from_row(row: dict[str, Any], scored: dict[str, Any] | None, folder: Path) -> ScoredUtterance:
+def _from_row(row: dict[str, Any], scored: dict[str, Any] | None, folder: Path, scores: Path | None) -> ScoredUtterance:
     """One row of a parquet file, with the scores of another file if there is one."""
     lacking = [name for name in (*_NEEDED, "audio") if row.get(name) is None]
     if lacking:
@@ -158,14 +158,12 @@ def _from_row(row: dict[str, Any], scored: dict[str, Any] | None, folder: Path) 
         )
     if scored is not None and utterance_id not in scored:
         raise ConfigError(f"the other scores lack utterance {utterance_id}; expected every one of the split")
-    try:
-        return scored_utterance(
-            utterance_id,
-            row if scored is None else scored[utterance_id],
-            speaker=str(row["speaker"]),
-            gender=str(row["gender"]),
-            age=int(row["age"]),
-            audio=Path(audio.name),
-        )
-    except KeyError as error:
-        raise ConfigError(f"{folder}: utterance {utterance_id} lacks {error}; expected the official fields") from error
+    return scored_utterance(
+        utterance_id,
+        row if scored is None else scored[utterance_id],
+        source=scores or folder,
+        speaker=str(row["speaker"]),
+        gender=str(row["gender"]),
+        age=int(row["age"]),
+        audio=Path(audio.name),
+    )

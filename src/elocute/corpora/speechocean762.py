@@ -144,19 +144,17 @@ def read_speechocean762(folder: Path, split: Split = "train", scores: Path | Non
         speaker = speaker_of[utterance]
         if not age[speaker].isdecimal():
             raise ConfigError(f"{lists[3]}: age of speaker {speaker} is {age[speaker]!r}; expected whole years")
-        try:
-            utterances.append(
-                scored_utterance(
-                    utterance,
-                    scored[utterance],
-                    speaker=speaker,
-                    gender=gender[speaker],
-                    age=int(age[speaker]),
-                    audio=folder / path,
-                )
+        utterances.append(
+            scored_utterance(
+                utterance,
+                scored[utterance],
+                source=scores,
+                speaker=speaker,
+                gender=gender[speaker],
+                age=int(age[speaker]),
+                audio=folder / path,
             )
-        except KeyError as error:
-            raise ConfigError(f"{scores}: utterance {utterance} lacks {error}; expected the official fields") from error
+        )
     return utterances
 
 
@@ -194,10 +192,16 @@ def _check_covers(path: Path, table: Mapping[str, str], source: Path, keys: Iter
 
 
 def read_score_table(path: Path) -> dict[str, Any]:
-    """The scores of all utterances by id."""
+    """The scores of all utterances by id.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no JSON object.
+    """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; give a file like the corpus's scores.json") from error
+    except ValueError as error:  # not UTF-8, not JSON
         raise ConfigError(f"{path} is no JSON object: {error}; expected utterances by id") from error
     if not isinstance(table, dict):
         raise ConfigError(f"{path} is no JSON object but a {type(table).__name__}; expected utterances by id")
@@ -206,8 +210,12 @@ def read_score_table(path: Path) -> dict[str, Any]:
 
 def _kaldi_table(path: Path) -> dict[str, str]:
     """Read a Kaldi list of `key<whitespace>value` lines."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text: {error}; expected lines of a key, white space and a value") from error
     table: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         parts = line.split(maxsplit=1)
@@ -218,36 +226,31 @@ def _kaldi_table(path: Path) -> dict[str, str]:
 
 
 def scored_utterance(
-    utterance_id: str, row: Mapping[str, Any], *, speaker: str, gender: str, age: int, audio: Path
+    utterance_id: str, row: Any, *, source: Path, speaker: str, gender: str, age: int, audio: Path
 ) -> ScoredUtterance:
     """One record of `scores.json` with its speaker.
 
     `phones` is a list in the newer release and a string in the older. Scores lose what single precision added to them
     (1.7999999523 is 1.8).
 
+    Args:
+        utterance_id: of the record.
+        row: the record, a JSON value.
+        source: where it is from; complaints begin with it.
+        speaker: of the utterance.
+        gender: of the speaker.
+        age: of the speaker, years.
+        audio: the recording.
+
     Raises:
-        KeyError: the record lacks a field.
-        ConfigError: a word has more or fewer scores than phones.
+        ConfigError: the record lacks a field, a field holds something else, a score is no number of its scale, or a
+            word has more or fewer scores than phones.
     """
-    words = []
-    for word in row["words"]:
-        phones = word["phones"].split() if isinstance(word["phones"], str) else word["phones"]
-        accuracy = tuple(_score(score) for score in word["phones-accuracy"])
-        if len(phones) != len(accuracy):
-            raise ConfigError(
-                f"utterance {utterance_id}, word {word['text']}: {len(phones)} phones but {len(accuracy)} phone scores"
-            )
-        words.append(
-            ScoredWord(
-                text=word["text"],
-                phones=tuple(phone.rstrip("0123456789") for phone in phones),
-                phone_accuracy=accuracy,
-                accuracy=_score(word["accuracy"]),
-                stress=_score(word["stress"]),
-                total=_score(word["total"]),
-                mispronunciations=_annotated(word.get("mispronunciations")),
-            )
-        )
+    place = f"{source}: utterance {utterance_id}"
+    text = _field(row, "text", str, place)
+    words = _field(row, "words", list, place)
+    if not words:
+        raise ConfigError(f"{place} has no words; expected some")
     names = ("accuracy", "completeness", "fluency", "prosodic", "total")
     return ScoredUtterance(
         id=utterance_id,
@@ -255,26 +258,67 @@ def scored_utterance(
         gender=gender,
         age=age,
         audio=audio,
-        text=row["text"],
-        words=tuple(words),
-        **{name: _score(row[name]) for name in names},
+        text=text,
+        words=tuple(_word(word, f"{place}, word {index}") for index, word in enumerate(words)),
+        **{name: _score(_field(row, name, object, place), 10, f"{place}: {name}") for name in names},
     )
 
 
-def _score(value: float) -> float:
-    """A score, rounded to what the corpus writes."""
-    return round(float(value), 4)
+def _word(row: Any, place: str) -> ScoredWord:
+    """One word of a record."""
+    text = _field(row, "text", str, place)
+    place = f"{place} {text}"
+    spelt = _field(row, "phones", object, place)
+    phones = spelt.split() if isinstance(spelt, str) else spelt
+    if not isinstance(phones, list) or not phones or not all(isinstance(phone, str) for phone in phones):
+        raise ConfigError(f"{place}: phones is {spelt!r}; expected phones as a list or a string")
+    accuracy = _field(row, "phones-accuracy", list, place)
+    if len(phones) != len(accuracy):
+        raise ConfigError(f"{place}: {len(phones)} phones but {len(accuracy)} phone scores; expected one for each")
+    names = ("accuracy", "stress", "total")
+    return ScoredWord(
+        text=text,
+        phones=tuple(phone.rstrip("0123456789") for phone in phones),
+        phone_accuracy=tuple(_score(score, 2, f"{place}: phones-accuracy") for score in accuracy),
+        mispronunciations=_annotated(row.get("mispronunciations"), place),
+        **{name: _score(_field(row, name, object, place), 10, f"{place}: {name}") for name in names},
+    )
 
 
-def _annotated(items: Sequence[Mapping[str, Any]] | None) -> tuple[Annotated, ...] | None:
+_JSON_NAMES: dict[type, str] = {list: "a list", str: "a string", int: "a whole number"}
+
+
+def _field(row: Any, name: str, kind: type, place: str) -> Any:
+    """A field of a JSON object; ConfigError if it is not there, or of another type."""
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place} is {row!r}; expected an object with the official fields")
+    if name not in row:
+        raise ConfigError(f"{place} lacks {name!r}; expected the official fields")
+    if not isinstance(row[name], kind):
+        raise ConfigError(f"{place}: {name} is {row[name]!r}; expected {_JSON_NAMES[kind]}")
+    return row[name]
+
+
+def _score(value: Any, highest: float, what: str) -> float:
+    """A score, rounded to what the corpus writes; ConfigError unless it is a number from 0 to `highest`."""
+    number = round(value, 4) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= highest:
+        raise ConfigError(f"{what} is {value!r}; expected a number from 0 to {highest:g}")
+    return float(number)
+
+
+def _annotated(items: Any, place: str) -> tuple[Annotated, ...] | None:
     """The annotation of one word, where there is any; whether it fits the word is for its user to see."""
     if items is None:
         return None
+    place = f"{place}: mispronunciations"
+    if not isinstance(items, list):
+        raise ConfigError(f"{place} is {items!r}; expected a list or null")
     return tuple(
         Annotated(
-            index=int(item["index"]),
-            canonical=str(item["canonical-phone"]).rstrip("0123456789"),
-            pronounced=str(item["pronounced-phone"]),
+            index=_field(item, "index", int, place),
+            canonical=_field(item, "canonical-phone", str, place).rstrip("0123456789"),
+            pronounced=_field(item, "pronounced-phone", str, place),
         )
         for item in items
     )
