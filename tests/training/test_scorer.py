@@ -380,3 +380,34 @@ def test_an_utterance_held_out_twice_is_refused(tmp_path: Path):
         hold_out(tmp_path / f"held{fold}.npz", "a", 2, 0.5, 1.0)
     with pytest.raises(ConfigError, match=r"held1\.npz.*'a'.*other folds"):
         read_heldout(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ratings": None}, "lacks ratings"),
+        ({"ids": None, "frames": None}, "lacks ids, frames"),
+        ({"ids": np.array(["a", "b"])}, "holds arrays of the shapes"),
+        ({"frames": np.array([1])}, "holds arrays of the shapes .* 1 frames"),
+        ({"ratings": np.zeros((1, 43), np.uint8)}, "holds arrays of the shapes"),
+        ({"log_probs": np.zeros(2)}, "holds arrays of the shapes"),
+        ({"frames": np.array(2)}, "holds arrays of the shapes"),
+        ({"ids": np.array([{}], dtype=object)}, "is damaged"),
+    ],
+)
+def test_other_arrays_than_acoustic_training_leaves_are_refused(tmp_path: Path, change: dict, reason: str):
+    hold_out(tmp_path / "held0.npz", "a", 2, 0.5, 1.0)
+    with np.load(tmp_path / "held0.npz") as file:
+        arrays = {name: array for name, array in (dict(file) | change).items() if array is not None}
+    np.savez(tmp_path / "held0.npz", **arrays)
+    with pytest.raises(ConfigError, match=rf"held0\.npz {reason}.*expected the arrays ids, .*`elocute train acoustic"):
+        read_heldout(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip file", "half"])
+def test_damaged_files_of_held_out_recordings_are_refused(tmp_path: Path, content: bytes | str):
+    hold_out(tmp_path / "held0.npz", "a", 2, 0.5, 1.0)
+    whole = (tmp_path / "held0.npz").read_bytes()
+    (tmp_path / "held0.npz").write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
+    with pytest.raises(ConfigError, match=r"held0\.npz is damaged .*; expected the arrays ids, frames"):
+        read_heldout(tmp_path)

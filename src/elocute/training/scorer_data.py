@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elocute.audio import load_audio
 from elocute.corpora.speechocean762 import UTTERANCE_SCORES, ScoredUtterance
@@ -62,27 +66,58 @@ class Heldout:
 
 
 def read_heldout(folder: Path) -> dict[str, Heldout]:
-    """What was heard in all utterances, from the `held*.npz` or `*/heldout.npz` files of acoustic folds."""
+    """What was heard in all utterances, from the `held*.npz` or `*/heldout.npz` files of acoustic folds.
+
+    Raises:
+        ConfigError: there is no such file, one is damaged or holds other arrays, or two hold the same utterance.
+    """
     files = sorted([*folder.glob("held*.npz"), *folder.glob("*/heldout.npz")])
     if not files:
         raise ConfigError(f"{folder} holds no held*.npz and no */heldout.npz; run `elocute train acoustic --fold ...`")
     heard: dict[str, Heldout] = {}
     for file in files:
-        with np.load(file) as arrays:
-            ids, ends = arrays["ids"].tolist(), np.cumsum(arrays["frames"])[:-1]
-            twice = heard.keys() & set(ids)
-            if twice:
-                raise ConfigError(
-                    f"{file} holds {min(twice)!r}, which another file holds too; these models are of other folds: "
-                    "keep the runs of one division of the speakers"
-                )
-            log_probs = arrays["log_probs"].astype(np.float32)
-            # Stored in half precision: rows must sum to 1 again.
-            log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
-            ratings = LEAST_RATING + RATING_STEP * arrays["ratings"].astype(np.float32)
-            for key, *pair in zip(ids, np.split(log_probs, ends), np.split(ratings, ends), strict=True):
-                heard[key] = Heldout(log_probs=pair[0], ratings=pair[1])
+        arrays = _heldout_arrays(file)
+        ids, ends = arrays["ids"].tolist(), np.cumsum(arrays["frames"])[:-1]
+        twice = heard.keys() & set(ids)
+        if twice:
+            raise ConfigError(
+                f"{file} holds {min(twice)!r}, which another file holds too; these models are of other folds: "
+                "keep the runs of one division of the speakers"
+            )
+        log_probs = arrays["log_probs"].astype(np.float32)
+        # Stored in half precision: rows must sum to 1 again.
+        log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+        ratings = LEAST_RATING + RATING_STEP * arrays["ratings"].astype(np.float32)
+        for key, *pair in zip(ids, np.split(log_probs, ends), np.split(ratings, ends), strict=True):
+            heard[key] = Heldout(log_probs=pair[0], ratings=pair[1])
     return heard
+
+
+_HELDOUT_ARRAYS = ("ids", "frames", "log_probs", "ratings")
+
+
+def _heldout_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file that acoustic training left, of which each has what the others count."""
+    expected = f"expected the arrays {', '.join(_HELDOUT_ARRAYS)} as `elocute train acoustic --fold ...` writes them"
+    try:
+        # Not by its name: numpy would open what is no zip file as something else.
+        with file.open("rb") as opened, np.lib.npyio.NpzFile(opened) as archive:
+            lacking = [name for name in _HELDOUT_ARRAYS if name not in archive]
+            if lacking:
+                raise ConfigError(f"{file} lacks {', '.join(lacking)}; {expected}")
+            arrays = {name: archive[name] for name in _HELDOUT_ARRAYS}
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}; {expected}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{file} is damaged ({error}); {expected}") from error
+    shapes = {name: array.shape for name, array in arrays.items()}
+    recordings, total = shapes["ids"][:1], int(arrays["frames"].sum())
+    is_whole = shapes["frames"] == recordings and shapes["log_probs"][:1] == shapes["ratings"][:1] == (total,)
+    if not is_whole or [len(shape) for shape in shapes.values()] != [1, 1, 2, 2]:
+        raise ConfigError(f"{file} holds arrays of the shapes {shapes}, {total} frames; {expected}")
+    return arrays
 
 
 def scored_features(utterance: ScoredUtterance, heard: Heldout, is_planted: bool = False) -> ScoredFeatures:
