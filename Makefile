@@ -33,8 +33,7 @@ format: $(VENV)/.dev ## let ruff mend what it can
 bench: $(VENV)/.dev ## speed and memory: every script in benchmarks/
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
-CARD = --split train --folds 5 --predictions benchmarks/predictions/speechocean762-train-oof.jsonl.gz \
-       --latency benchmarks/latency.json --card docs
+CARD = --split train --folds 5 --latency benchmarks/latency.json --card docs
 card: $(VENV)/.core ## the benchmark card in docs/ from stored predictions: make card CORPUS=speechocean762 [CHECK=1]
 	@test -n "$(CORPUS)" || { echo "say where speechocean762 is: make card CORPUS=DIR" >&2; exit 2; }
 	$(BIN)/elocute evaluate speechocean762 "$(CORPUS)" $(CARD) $(if $(CHECK),--check)

@@ -21,7 +21,7 @@ from elocute.scorer.features import LOG_FLOOR
 from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
-OMITTED_BELOW = 0.5
+OMITTED_BELOW = 0.6
 """A word whose phones score this much on average (of 1) was said, however little the lattice would miss it."""
 
 

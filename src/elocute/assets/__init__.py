@@ -10,12 +10,17 @@ from typing import Any
 from elocute.errors import ConfigError
 
 
-def read_asset(name: str) -> bytes:
-    """Bytes of an asset; ConfigError if it is missing."""
-    asset = files("elocute") / "assets" / name
+def asset_path(name: str) -> Path:
+    """Where an asset lies; ConfigError if it is missing."""
+    asset = Path(str(files("elocute") / "assets" / name))
     if not asset.is_file():
         raise ConfigError(f"elocute's asset {name} is missing; reinstall elocute")
-    return asset.read_bytes()
+    return asset
+
+
+def read_asset(name: str) -> bytes:
+    """Bytes of an asset; ConfigError if it is missing."""
+    return asset_path(name).read_bytes()
 
 
 def read_card(stem: str) -> dict[str, Any]:

@@ -82,6 +82,9 @@ def scorer(
     out: Annotated[Path, typer.Option(help="Folder for scorer.onnx, its card and the out-of-fold predictions.")],
     folds: int = 5,
     fold_seed: int = 1,
+    native: Annotated[
+        list[Path] | None, typer.Option(help="Folder of transcribed native speech; repeat for more.")
+    ] = None,
     planted_fold: Annotated[
         list[int] | None, typer.Option(help="Plant errors in this fold only; repeat for more.")
     ] = None,
@@ -115,6 +118,7 @@ def scorer(
                 out=out,
                 folds=folds,
                 fold_seed=fold_seed,
+                native=tuple(native or ()),
                 planted_folds=tuple(planted_fold) if planted_fold else None,
                 command=command,
             )

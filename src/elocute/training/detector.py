@@ -16,13 +16,15 @@ from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import Heldout, ScoredFeatures
+from elocute.training.scorer_data import WORD_SCORES, Heldout, ScoredFeatures
 from elocute.types import Float64
 
 WELL_SAID = 1.8
 """A phone with at least this mean expert score (of 2) is well said."""
 OMISSION_FALSE_ALARMS = 0.001
 """Share of spoken words that the omission threshold may take for left out."""
+SPOKEN_FROM = 5.0
+"""Word accuracy, of 10, from which people surely heard the word; 3 is what many gave to a word left out."""
 LEAST_OMISSION_NATS = 1.0
 """A phone; below it the recording would hardly be explained better without the word."""
 PLANTED_WEIGHT = 0.3
@@ -144,7 +146,9 @@ def omission_threshold(
 
     Returns: the threshold, and the shares of said words taken for left out and of inserted words found at it.
     """
-    kept, _ = _word_gains(*said, heard)
+    gains, _ = _word_gains(*said, heard)
+    accuracy = WORD_SCORES.index("accuracy")
+    kept = gains[np.concatenate([row.word[:, accuracy] for row in said[0]]) >= SPOKEN_FROM]
     gains, is_inserted = _word_gains(*inserted, heard)
     planted = gains[is_inserted]
     # Words that score well gain -inf, between which no quantile can be interpolated.
@@ -170,5 +174,6 @@ def _word_gains(
         whole = lattice(heard[row.id].log_probs, row.features.phone_ids + 1)
         mean = np.bincount(ids, scores.phone / 2) / counts
         gains.append(np.where(mean < OMITTED_BELOW, omission_gain(whole, ids) / counts, -np.inf))
-        unsaid.append(np.bincount(ids, row.phone) == 0)
+        # People gave no word an accuracy of 0 that had no phone either: only an inserted word has neither.
+        unsaid.append((np.bincount(ids, row.phone) == 0) & (row.word[:, WORD_SCORES.index("accuracy")] == 0))
     return np.concatenate(gains), np.concatenate(unsaid)

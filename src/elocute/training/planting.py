@@ -32,16 +32,17 @@ GOOD_FROM = 1.8
 
 
 def plant_errors(utterance: ScoredUtterance, rng: np.random.Generator, share: float = 0.12) -> ScoredUtterance:
-    """Change about `share` of the well-said phones of the text; at least one where there is one.
+    """Change one well-said phone of the text, or, as often, about `share` of them; none where there is none.
 
-    Three quarters of the changes make what was said a plausible error, the others are any phone; one change in six
-    adds a phone to the text that nobody said instead. Two changed phones never stand side by side.
+    A single error in a sentence that is otherwise perfect is what a good speaker makes, and what people's scores teach
+    least. Three quarters of the changes make what was said a plausible error, the others are any phone; one change in
+    six adds a phone to the text that nobody said instead. Two changed phones never stand side by side.
 
     Returns: the utterance with another text; changed phones score 0, the others keep their scores.
     """
     places = [(w, p) for w, word in enumerate(utterance.words) for p in range(len(word.phones))]
     good = [i for i, score in enumerate(utterance.phone_accuracy) if score >= GOOD_FROM]
-    wanted = max(1, round(share * len(good)))
+    wanted = 1 if rng.random() < 0.5 else max(1, round(share * len(good)))
     chosen: set[int] = set()
     for i in rng.permutation(good).astype(int).tolist():
         if len(chosen) < wanted and not {i - 1, i + 1} & chosen:

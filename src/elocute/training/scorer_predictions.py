@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from dataclasses import asdict
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +13,7 @@ from elocute.ctc import lattice
 from elocute.diagnosis import Detector, left_out, said_instead
 from elocute.evaluation.assessing import NOTHING_HEARD, greedy_phones
 from elocute.evaluation.predictions import Prediction
+from elocute.evaluation.provenance import machine
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES
 from elocute.training.acoustic_model import FRAME_SHIFT_S
@@ -76,37 +74,24 @@ def prediction_of(
     )
 
 
-def provenance(config: ScorerRun, detector: Detector) -> dict[str, Any]:
-    """Where out-of-fold predictions come from: protocol, seeds, code and machine."""
+def provenance(config: ScorerRun, detector: Detector, commit: str | None) -> dict[str, Any]:
+    """Where out-of-fold predictions come from: protocol, seeds, code (`commit` when the run began) and machine."""
     return {
         "model": "elocute embedded: acoustic model and scorer, each trained again without the fold",
         "protocol": f"out of fold: {config.folds} speaker-disjoint folds of train; acoustic models, scorer, trees and "
-        "detector did not train on the speaker; last step and epoch, nothing is selected inside a fold. The two "
-        "thresholds (detector, omission) are single numbers chosen on all folds.",
+        "detector did not train on the speaker; last step and epoch, nothing is selected inside a fold. Settings were "
+        "compared on these folds; the two thresholds (detector, omission) are single numbers chosen on all of them.",
         "split": "train",
         "folds": config.folds,
         "fold_seed": config.fold_seed,
         "members": [asdict(member) for member in config.members],
-        "trees_seed": config.trees.seed,
+        "trees": asdict(config.trees),
+        "training": asdict(config.training),
+        "native": [folder.name for folder in config.native],
+        "planted_folds": config.planted_folds,
         "threshold": detector.threshold,
-        "command": "elocute train scorer --speechocean DIR --heldout RUNS --out RUN",
-        "commit": _commit(),
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "command": "elocute train scorer --speechocean DIR --heldout RUNS --native DIR ... --out RUN",
+        "commit": commit,
+        "machine": machine(),
         "date": date.today().isoformat(),
     }
-
-
-def _commit() -> str | None:
-    """Commit of the working copy this module stands in, marked if it differs; None outside of one."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()

@@ -20,11 +20,13 @@ import torch
 from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
 from elocute.diagnosis import Detector
 from elocute.evaluation import bootstrap_by_group, mse, pcc, write_predictions
+from elocute.evaluation.provenance import commit_of_checkout
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
 from elocute.scorer.context import CONTEXT_FEATURES, phone_context
 from elocute.training.detector import detector_inputs_of, fit_detector, omission_threshold
 from elocute.training.export import strip
+from elocute.training.native_rows import Natives, native_rows
 from elocute.training.planting import insert_word, plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
@@ -40,6 +42,9 @@ from elocute.training.trees import TreesTraining, add_trees, predict_trees, trai
 from elocute.types import Float64
 
 log = logging.getLogger(__name__)
+
+INSERTED_EVERY = 4
+"""One in so many utterances with an inserted word joins those with planted errors in training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,8 @@ class ScorerRun:
         folds: number of folds; the acoustic models' own.
         fold_seed: seed that dealt the speakers.
         members: of the ensemble.
+        native: folders of transcribed native speech.
+        native_limit: recordings of each of them.
         planted_folds: errors are planted only in recordings of these folds: those whose acoustic model is of the
             shipped one's strength, for what the lattice says of an error depends on it. None means all.
         command: written into the card.
@@ -81,10 +88,12 @@ class ScorerRun:
     fold_seed: int = 1
     members: tuple[Member, ...] = (
         Member(seed=1, planted_share=0.0),
-        Member(seed=2, planted_share=0.1),
-        Member(seed=3, planted_share=0.2),
-        Member(seed=4, planted_share=0.4),
+        Member(seed=2, planted_share=0.2),
+        Member(seed=3, planted_share=0.4),
+        Member(seed=4, planted_share=0.6),
     )
+    native: tuple[Path, ...] = ()
+    native_limit: int = 200
     planted_folds: tuple[int, ...] | None = None
     command: str = ""
     training: ScorerTraining = ScorerTraining()
@@ -97,6 +106,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     Returns: the card.
     """
     torch.set_num_threads(1)
+    commit = commit_of_checkout()
     config.out.mkdir(parents=True, exist_ok=True)
     utterances = read_speechocean762(config.speechocean)
     heard = read_heldout(config.heldout)
@@ -106,20 +116,20 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     planted = score_planted_words(rows, build_table(changed, heard, progress, are_planted=True))
     others = rng.permutation(len(utterances))
     longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
-    inserted = build_table(longer, heard, progress, are_planted=True)
+    inserted = score_planted_words(rows, build_table(longer, heard, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
     if config.planted_folds is not None:
         planted = [row for row in planted if fold_of[row.speaker] in config.planted_folds]
-    predicted, wrong, surplus = out_of_fold((rows, planted, inserted), fold_of, config)
+    natives = native_rows(config.native, config.native_limit, rng, progress)
+    predicted, wrong, surplus = out_of_fold((rows, planted, inserted), natives, fold_of, config)
     omission_nats, omission = omission_threshold((rows, predicted), (inserted, surplus), heard)
     detector, detection, stated = fit_detector((rows, predicted), (planted, wrong), fold_of, omission_nats)
     write_predictions(
         config.out / "oof.jsonl.gz",
-        provenance(config, detector),
+        provenance(config, detector, commit),
         [prediction_of(*one, heard[one[0].id], detector) for one in zip(rows, predicted, stated, strict=True)],
     )
-    members = train_members(rows, planted, config)
-    booster = train_trees(rows, planted, config.trees)
+    members, booster = train_both(rows, planted, inserted, natives, config)
     export(Ensemble(members).eval(), booster, rows[0], config.out / "scorer.onnx", config.trees.share)
     card = {
         "name": "elocute embedded scorer",
@@ -127,7 +137,10 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "kind": f"mean of {len(members)} transformers over phones; phone scores: their mean with boosted trees",
         "parameters": sum(parameter.numel() for member in members for parameter in member.parameters()),
         "bytes": (config.out / "scorer.onnx").stat().st_size,
-        "data": "speechocean762, official train split (CC BY 4.0)",
+        "data": [
+            "speechocean762, official train split (CC BY 4.0)",
+            *(f"native speech with planted errors: {folder.name}" for folder in config.native),
+        ],
         "licence": "Apache-2.0",
         "command": config.command,
         "training": asdict(config.training),
@@ -136,7 +149,8 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "planted_folds": config.planted_folds,
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
-            "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold",
+            "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold, "
+            "but settings were compared on these folds",
             "scores": score_table(rows, predicted),
             "baselines": baseline_table(rows, fold_of),
             "detection": detection,
@@ -168,11 +182,26 @@ def train_members(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatur
     return members
 
 
+def train_both(
+    rows: Sequence[ScoredFeatures],
+    planted: Sequence[ScoredFeatures],
+    inserted: Sequence[ScoredFeatures],
+    natives: Natives,
+    config: ScorerRun,
+) -> tuple[list[Scorer], Any]:
+    """Members and trees from scored utterances, planted errors, inserted words and native speech."""
+    unsaid = [*planted, *inserted[::INSERTED_EVERY]]
+    members = train_members(rows, [*unsaid, *natives.spoken, *natives.planted], config)
+    return members, train_trees(rows, unsaid, natives, config.trees)
+
+
 Tables = tuple[Sequence[ScoredFeatures], Sequence[ScoredFeatures], Sequence[ScoredFeatures]]
 """Utterances as people scored them, with planted errors, and with a word more."""
 
 
-def out_of_fold(tables: Tables, fold_of: Mapping[str, int], config: ScorerRun) -> list[list[Predicted]]:
+def out_of_fold(
+    tables: Tables, natives: Natives, fold_of: Mapping[str, int], config: ScorerRun
+) -> list[list[Predicted]]:
     """Predict every utterance of all tables by members and trees that did not train on its speaker.
 
     Returns: predictions of each table, in its order.
@@ -180,7 +209,7 @@ def out_of_fold(tables: Tables, fold_of: Mapping[str, int], config: ScorerRun) -
     with concurrent.futures.ProcessPoolExecutor(
         min(config.folds, os.cpu_count() or 1), mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        jobs = [pool.submit(predict_fold, tables, fold_of, fold, config) for fold in range(config.folds)]
+        jobs = [pool.submit(predict_fold, tables, natives, fold_of, fold, config) for fold in range(config.folds)]
         results = [job.result() for job in jobs]
     return [
         [next(found[number][row.id] for found in results if row.id in found[number]) for row in table]
@@ -189,13 +218,12 @@ def out_of_fold(tables: Tables, fold_of: Mapping[str, int], config: ScorerRun) -
 
 
 def predict_fold(
-    tables: Tables, fold_of: Mapping[str, int], fold: int, config: ScorerRun
+    tables: Tables, natives: Natives, fold_of: Mapping[str, int], fold: int, config: ScorerRun
 ) -> list[dict[str, Predicted]]:
     """Train without one fold and predict its utterances of each table, by utterance id."""
     torch.set_num_threads(1)
-    seen, seen_planted, _ = ([row for row in table if fold_of[row.speaker] != fold] for table in tables)
-    members = train_members(seen, seen_planted, config)
-    booster = train_trees(seen, seen_planted, config.trees)
+    seen, seen_planted, seen_inserted = ([row for row in table if fold_of[row.speaker] != fold] for table in tables)
+    members, booster = train_both(seen, seen_planted, seen_inserted, natives, config)
     found = []
     for table in tables:
         unseen = [row for row in table if fold_of[row.speaker] == fold]

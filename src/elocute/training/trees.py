@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elocute.scorer.context import phone_context
+from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.types import Float64
 
@@ -25,11 +26,15 @@ class TreesTraining:
         share: of the trees in the mean with the transformer.
         planted_share: planted utterances for each one that people scored.
         planted_weight: weight of a phone of a planted utterance.
+        native_weight: weight of a phone of native speech with its own text.
+        native_planted_weight: weight of a phone of native speech with planted errors.
     """
 
     share: float = 0.5
     planted_share: float = 0.3
     planted_weight: float = 0.1
+    native_weight: float = 0.1
+    native_planted_weight: float = 0.5
     rounds: int = 400
     learning_rate: float = 0.04
     num_leaves: int = 31
@@ -41,8 +46,13 @@ class TreesTraining:
     seed: int = 1
 
 
-def train_trees(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures], config: TreesTraining) -> Any:
-    """Fit trees to people's phone scores, and to the planted zeros of some utterances.
+def train_trees(
+    rows: Sequence[ScoredFeatures],
+    planted: Sequence[ScoredFeatures],
+    natives: Natives,
+    config: TreesTraining,
+) -> Any:
+    """Fit trees to people's phone scores, and to what is known of planted errors and of native speech.
 
     Returns: a `lightgbm.Booster`.
     """
@@ -50,10 +60,16 @@ def train_trees(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures
 
     drawn = np.random.default_rng(config.seed).permutation(len(planted))
     extra = [planted[i] for i in drawn[: round(config.planted_share * len(rows))]]
-    phones = sum(len(row.phone) for row in rows)
-    inputs = np.concatenate([phone_context(row.features) for row in (*rows, *extra)])
-    scores = np.concatenate([row.phone for row in (*rows, *extra)])
-    weight = np.where(np.arange(len(scores)) < phones, 1.0, config.planted_weight)
+    groups = (
+        (rows, 1.0),
+        (extra, config.planted_weight),
+        (natives.spoken, config.native_weight),
+        (natives.planted, config.native_planted_weight),
+    )
+    every = [row for group, _ in groups for row in group]
+    inputs = np.concatenate([phone_context(row.features) for row in every])
+    scores = np.concatenate([row.phone for row in every])
+    weight = np.concatenate([np.full(len(row.phone), weight) for group, weight in groups for row in group])
     parameters = {
         "objective": "regression",
         "learning_rate": config.learning_rate,
