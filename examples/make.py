@@ -59,10 +59,10 @@ class Example:
 EXAMPLES = (
     Example(id="weather", voice="slt", text="I think the weather is nice today."),
     Example(
-        id="weather-sink",
+        id="weather-tink",
         voice="slt",
         text="I think the weather is nice today.",
-        planted=Planted(word_index=1, canonical="TH IH1 NG K", phone_index=0, said="S"),
+        planted=Planted(word_index=1, canonical="TH IH1 NG K", phone_index=0, said="T"),
     ),
     Example(id="car", voice="slt", text="My father drives a red car."),
     Example(

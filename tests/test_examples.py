@@ -111,7 +111,7 @@ def test_the_sentence_given_to_flite_carries_the_error_and_keeps_punctuation(mak
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not on PATH")
-@pytest.mark.parametrize("example_id", ["weather", "weather-sink"])
+@pytest.mark.parametrize("example_id", ["weather", "weather-tink"])
 def test_flite_makes_the_same_recording_again(example_id: str, make: ModuleType, tmp_path: Path) -> None:
     example = next(example for example in make.EXAMPLES if example.id == example_id)
     row = make.make(example, tmp_path)

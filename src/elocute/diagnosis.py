@@ -2,7 +2,7 @@
 
 The scorer and the lattice are joined by a logistic regression fitted on out-of-fold predictions: its output is the
 probability that people would call the phone wrong (mean expert score below 0.5 of 2). What was said instead comes
-from the lattice alone. A phone is flagged from a threshold chosen for precision; below it the report stays silent.
+from the lattice alone. A phone is flagged from the threshold with the highest F1; below it the report stays silent.
 """
 
 from __future__ import annotations

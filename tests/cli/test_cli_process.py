@@ -19,7 +19,7 @@ from elocute.cli.table import render
 from elocute.report import Report
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-THINK = EXAMPLES / "weather-sink.flac"
+THINK = EXAMPLES / "weather-tink.flac"
 TEXT = "I think the weather is nice today."
 
 
