@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from elocute.ctc import forward_log_prob, min_frames
 from elocute.diagnosis import (
+    CLEAR_FROM,
     OMITTED_BELOW,
     Detector,
     Diagnosis,
@@ -113,34 +114,57 @@ def test_a_word_that_is_left_out_is_an_omission(word: int):
     assert gain.argmax() == word
 
 
+def decide(found: Alternatives, score: np.ndarray, nats: float, certainty: float = 0.5) -> list[bool]:
+    """Words left out where the phones of what was said are this sure; half is not clear speech."""
+    posterior = np.full((len(TEXT), len(PHONES) + 1), (1 - certainty) / len(PHONES))
+    posterior[np.arange(len(TEXT)), found.canonical] = certainty
+    return left_out(found.lattice, posterior, found.canonical, WORDS, score, nats).tolist()
+
+
 @pytest.mark.parametrize("word", [0, 1, 2])
 def test_a_word_is_left_out_only_where_lattice_and_scorer_agree(word: int):
-    without = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT).lattice
-    whole = edits_of(heard(TEXT), TEXT).lattice
+    without = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT)
+    whole = edits_of(heard(TEXT), TEXT)
     nats = DETECTOR.omission_nats_per_phone
     liked, disliked = np.ones(len(TEXT)), np.where(word == WORDS, 0.2, 1.0)
-    assert left_out(without, WORDS, disliked, nats).tolist() == [number == word for number in range(3)]
-    assert not left_out(without, WORDS, liked, nats).any()
-    assert not left_out(whole, WORDS, disliked, nats).any()
-    assert not left_out(whole, WORDS, np.zeros(len(TEXT)), nats).any()
-    assert not left_out(without, WORDS, disliked, 1000.0).any()
+    assert decide(without, disliked, nats) == [number == word for number in range(3)]
+    assert not any(decide(without, liked, nats))
+    assert not any(decide(whole, disliked, nats))
+    assert not any(decide(whole, np.zeros(len(TEXT)), nats))
+    assert not any(decide(without, disliked, 1000.0))
+
+
+@pytest.mark.parametrize("word", [0, 1, 2])
+def test_in_clear_speech_the_lattice_decides_alone(word: int):
+    """The scorer likes everything; nothing is heard of one word, and the rest is heard more or less surely."""
+    found = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT)
+    nats, liked = DETECTOR.omission_nats_per_phone, np.ones(len(TEXT))
+    for certainty, expected in ((CLEAR_FROM + 0.05, True), (CLEAR_FROM - 0.05, False)):
+        posterior = np.zeros((len(TEXT), len(PHONES) + 1))
+        posterior[np.arange(len(TEXT)), found.canonical] = certainty
+        posterior[word == WORDS] = 0.0
+        posterior[word == WORDS, -1] = 1.0
+        decided = left_out(found.lattice, posterior, found.canonical, WORDS, liked, nats)
+        assert decided.tolist() == [expected and number == word for number in range(3)]
+        posterior[np.flatnonzero(word == WORDS)[0], -1] = 0.4  # one of its phones is rather heard
+        assert not left_out(found.lattice, posterior, found.canonical, WORDS, liked, nats).any()
 
 
 def test_what_decides_is_the_mean_score_of_a_word():
     """One good phone does not save a word, nor does one bad phone lose it."""
-    lattice = edits_of(heard(TEXT[:2] + TEXT[6:]), TEXT).lattice
-    assert omitted_words(lattice, WORDS, 3.0).tolist() == [False, True, False]
+    found = edits_of(heard(TEXT[:2] + TEXT[6:]), TEXT)
+    assert omitted_words(found.lattice, WORDS, 3.0).tolist() == [False, True, False]
     score = np.ones(len(TEXT))
     for mean, expected in ((OMITTED_BELOW - 0.01, True), (OMITTED_BELOW + 0.01, False)):
         rest = (4 * mean - 1.0) / 3
         score[2:6] = [1.0, rest, rest, rest]
-        assert left_out(lattice, WORDS, score, 3.0)[1] == expected
+        assert decide(found, score, 3.0)[1] == expected
         score[2:6] = [0.0, *[4 * mean / 3] * 3]
-        assert left_out(lattice, WORDS, score, 3.0)[1] == expected
+        assert decide(found, score, 3.0)[1] == expected
     score[2:6] = OMITTED_BELOW  # at the bound it was said
-    assert not left_out(lattice, WORDS, score, 3.0).any()
+    assert not any(decide(found, score, 3.0))
     score[2:6] = OMITTED_BELOW - 1e-6
-    assert left_out(lattice, WORDS, score, 3.0).tolist() == [False, True, False]
+    assert decide(found, score, 3.0) == [False, True, False]
 
 
 def said_at_one_place(posterior: np.ndarray, canonical: int, flagged: bool) -> int:

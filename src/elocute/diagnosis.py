@@ -22,7 +22,9 @@ from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
 OMITTED_BELOW = 0.6
-"""A word whose phones score this much on average (of 1) was said, however little the lattice would miss it."""
+"""A word whose phones score this much on average (of 1) was said, however little the lattice would miss it, ..."""
+CLEAR_FROM = 0.75
+"""... unless the rest is heard this surely (mean posterior of its canonical phones): then the lattice alone decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,9 @@ def diagnose(
                 nbest=tuple((named[k], float(instead[k])) for k in order),
             )
         )
-    omitted = left_out(found.lattice, word_ids, phone_score, detector.omission_nats_per_phone)
+    omitted = left_out(
+        found.lattice, posterior, found.canonical, word_ids, phone_score, detector.omission_nats_per_phone
+    )
     return Diagnosis(phones=tuple(phones), omitted=omitted)
 
 
@@ -160,14 +164,36 @@ def said_instead(posterior: Float64, canonical: Int64, flagged: NDArray[np.bool_
     return np.where(flagged & ~is_distorted, best, canonical)
 
 
-def left_out(lattice: Lattice, word_ids: Int64, phone_score: Float64, nats_per_phone: float) -> NDArray[np.bool_]:
+def left_out(
+    lattice: Lattice,
+    posterior: Float64,
+    canonical: Int64,
+    word_ids: Int64,
+    phone_score: Float64,
+    nats_per_phone: float,
+) -> NDArray[np.bool_]:
     """Which words were left out, shape (W,): those that the lattice would not miss and the scorer does not like.
 
     Either alone goes wrong: the lattice would rather do without a short word said in haste, and the scorer dislikes
-    whatever was said badly.
+    whatever was said badly. In clear speech the lattice needs no second opinion on a word of which it hears no phone.
+
+    Args:
+        lattice: of the whole text.
+        posterior: shape (L, K + 1), of every phone and, last, of nothing, at each place (`gop.perceived_posterior`).
+        canonical: shape (L,), phone ids.
+        word_ids: shape (L,), word of each phone.
+        phone_score: shape (L,), 0 to 1.
+        nats_per_phone: see `Detector`.
     """
-    mean = np.bincount(word_ids, phone_score) / np.bincount(word_ids)
-    return omitted_words(lattice, word_ids, nats_per_phone) & (mean < OMITTED_BELOW)
+    counts = np.bincount(word_ids)
+    is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
+    said = posterior[np.arange(len(word_ids)), canonical]
+    rest = len(word_ids) - counts
+    clarity = (said.sum() - np.bincount(word_ids, said)) / np.maximum(rest, 1)
+    is_unheard = np.bincount(word_ids, posterior[:, -1] > 0.5) == counts
+    surely = is_unheard & (counts > 1) & (rest > 0) & (clarity >= CLEAR_FROM)
+    decided: NDArray[np.bool_] = is_disliked | surely
+    return omitted_words(lattice, word_ids, nats_per_phone) & decided
 
 
 def omitted_words(lattice: Lattice, word_ids: Int64, nats_per_phone: float) -> NDArray[np.bool_]:

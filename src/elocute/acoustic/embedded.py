@@ -1,4 +1,4 @@
-"""The embedded model: one int8 ONNX graph from 16 kHz samples to log-probabilities, run by onnxruntime."""
+"""The embedded model: one int8 ONNX graph from 16 kHz samples to log-probabilities and ratings, by onnxruntime."""
 
 from __future__ import annotations
 
@@ -38,15 +38,20 @@ class EmbeddedBackend:
         return PhoneSet.one_label_each(self.card["phones"])
 
     def posteriors(self, audio: Audio) -> Posteriors:
-        """Log-probabilities of one recording, 20 ms a row."""
+        """Log-probabilities and ratings of one recording, 20 ms a row."""
         if len(audio.samples) < MIN_SAMPLES:
             raise AudioError(
                 f"audio is {audio.duration_s:.3f} s; the embedded model needs at least {MIN_SAMPLES / 16_000:.1f} s; "
                 "record again"
             )
-        (log_probs,) = self._session.run(["log_probs"], {"samples": audio.samples[None].astype(np.float32)})
+        log_probs, ratings = self._session.run(
+            ["log_probs", "ratings"], {"samples": audio.samples[None].astype(np.float32)}
+        )
         return Posteriors(
-            log_probs=log_probs[0], frame_shift_s=float(self.card["frame_shift_s"]), phone_set=self.phone_set
+            log_probs=log_probs[0],
+            frame_shift_s=float(self.card["frame_shift_s"]),
+            phone_set=self.phone_set,
+            ratings=ratings[0],
         )
 
 

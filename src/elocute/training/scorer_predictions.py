@@ -45,9 +45,10 @@ def prediction_of(
     perceived = greedy_phones(Posteriors(log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET))
     if (own.max(axis=0) >= HEARD_PROBABILITY).mean() < HEARD_SHARE:
         return Prediction(id=row.id, phone=None, word=None, utterance=None, perceived=perceived, reason=NOTHING_HEARD)
-    omitted = left_out(found, features.word_ids, predicted.phone / 2, detector.omission_nats_per_phone)
-    gone = omitted[features.word_ids]
     posterior = np.exp(features.phone[:, HEARD_COLUMNS].astype(np.float64))
+    nats = detector.omission_nats_per_phone
+    omitted = left_out(found, posterior, features.phone_ids, features.word_ids, predicted.phone / 2, nats)
+    gone = omitted[features.word_ids]
     said = said_instead(posterior, features.phone_ids, stated >= detector.threshold)
     names: list[str | None] = [*PHONES, None]
     accuracy, fluency, prosodic, total = predicted.utterance.tolist()
@@ -80,7 +81,7 @@ def provenance(config: ScorerRun, detector: Detector, commit: str | None) -> dic
         "model": "elocute embedded: acoustic model and scorer, each trained again without the fold",
         "protocol": f"out of fold: {config.folds} speaker-disjoint folds of train; acoustic models, scorer, trees and "
         "detector did not train on the speaker; last step and epoch, nothing is selected inside a fold. Settings were "
-        "compared on these folds; the two thresholds (detector, omission) are single numbers chosen on all of them.",
+        "compared on these folds; the two thresholds (detector, omission) are single numbers chosen on all of them",
         "split": "train",
         "folds": config.folds,
         "fold_seed": config.fold_seed,
