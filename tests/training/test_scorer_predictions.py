@@ -142,7 +142,7 @@ def test_where_hardly_anything_was_heard_there_is_a_reason_and_no_score(said: li
 
 def test_predictions_can_be_stored_with_where_they_come_from(tmp_path: Path):
     config = ScorerRun(speechocean=Path("corpus"), heldout=Path("heldout"), out=tmp_path)
-    header = provenance(config, DETECTOR)
+    header = provenance(config, DETECTOR, "abc123")
     for place, said in enumerate((TEXT, TEXT[:2] + TEXT[6:], [])):
         write_predictions(tmp_path / f"{place}.jsonl.gz", header, [stored(said, phone=np.full(len(TEXT), 0.9))])
         found = read_predictions(tmp_path / f"{place}.jsonl.gz")
@@ -150,7 +150,7 @@ def test_predictions_can_be_stored_with_where_they_come_from(tmp_path: Path):
         assert found.provenance == json.loads(json.dumps(header))
         assert [one.is_scored for one in found.utterances] == [bool(said)]
     assert header["members"] == [asdict(member) for member in config.members]
-    assert (header["folds"], header["fold_seed"], header["trees_seed"]) == (config.folds, config.fold_seed, 1)
+    assert (header["folds"], header["fold_seed"], header["commit"]) == (config.folds, config.fold_seed, "abc123")
     assert "corpus" not in json.dumps(header)  # no path of the machine
 
 

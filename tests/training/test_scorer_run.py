@@ -13,6 +13,7 @@ from elocute.phones import PHONES
 from elocute.scorer import analyse
 from elocute.scorer.context import phone_context
 from elocute.training.detector import detector_inputs_of
+from elocute.training.native_rows import Natives
 from elocute.training.scorer import Predicted, ScorerTraining, predict
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.scorer_model import Ensemble
@@ -74,13 +75,13 @@ def tables() -> tuple[list[ScoredFeatures], ...]:
 
 
 def test_a_fold_is_predicted_whole_and_without_its_own_scores(tables: tuple[list[ScoredFeatures], ...]):
-    found = predict_fold(tables, FOLD_OF, 1, CONFIG)
+    found = predict_fold(tables, Natives(), FOLD_OF, 1, CONFIG)
     own = [[row.id for row in part if FOLD_OF[row.speaker] == 1] for part in tables]
     assert [list(part) for part in found] == own
     turned = tuple(
         [replace(row, phone=2.0 - row.phone) if FOLD_OF[row.speaker] == 1 else row for row in part] for part in tables
     )
-    again = predict_fold(turned, FOLD_OF, 1, CONFIG)
+    again = predict_fold(turned, Natives(), FOLD_OF, 1, CONFIG)
     for before, after in zip(found, again, strict=True):
         for key, value in before.items():
             np.testing.assert_array_equal(value.phone, after[key].phone)
@@ -92,7 +93,7 @@ def test_phone_scores_are_the_mean_of_members_and_trees(tables: tuple[list[Score
 
     def scores(share: float, members: tuple[Member, ...] = CONFIG.members, rounds: int = 8) -> dict[str, Predicted]:
         trees = replace(CONFIG.trees, share=share, rounds=rounds)
-        return predict_fold(tables, FOLD_OF, 0, replace(CONFIG, members=members, trees=trees))[0]
+        return predict_fold(tables, Natives(), FOLD_OF, 0, replace(CONFIG, members=members, trees=trees))[0]
 
     smooth, sharp, both = scores(0.0), scores(1.0), scores(0.4)
     for key, value in both.items():
@@ -115,7 +116,7 @@ def test_the_exported_graph_says_what_members_and_trees_say(tables: tuple[list[S
     """Of every utterance, whatever its size; not only of the one that the export was traced with."""
     rows, planted, _ = tables
     members = train_members(rows, planted, replace(CONFIG, members=CONFIG.members[1:]))  # one, for time
-    booster = train_trees(rows, planted, CONFIG.trees)
+    booster = train_trees(rows, planted, Natives(), CONFIG.trees)
     export(Ensemble(members).eval(), booster, rows[0], tmp_path / "scorer.onnx", 0.4)
     session = onnxruntime.InferenceSession(str(tmp_path / "scorer.onnx"), providers=["CPUExecutionProvider"])
     names = ["phone_score", "word_score", "utterance_score", "error_log_odds"]

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from elocute.evaluation import pcc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Features
+from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.trees import (
     TreesTraining,
@@ -224,7 +225,7 @@ def scores(booster: Any, rows: list[ScoredFeatures]) -> np.ndarray:
 @pytest.mark.parametrize("offset", [0, 1, -2])
 def test_a_planted_relation_is_learnt_even_if_it_is_with_a_neighbour(lightgbm: Any, offset: int):
     unseen = rows_of(20, seed=1, offset=offset)
-    found = scores(train_trees(rows_of(60, seed=0, offset=offset), [], QUICK), unseen)
+    found = scores(train_trees(rows_of(60, seed=0, offset=offset), [], Natives(), QUICK), unseen)
     inside = np.tile(np.arange(12), 20)
     has_neighbour = (inside + offset >= 0) & (inside + offset < 12)
     truth = np.concatenate([row.phone for row in unseen])
@@ -233,7 +234,7 @@ def test_a_planted_relation_is_learnt_even_if_it_is_with_a_neighbour(lightgbm: A
 
 def test_predictions_lie_on_the_scale(lightgbm: Any):
     shifted = [replace(row, phone=2 * row.phone - 1) for row in rows_of(40, seed=2)]  # 1 or 3
-    high = train_trees(shifted, [], QUICK)
+    high = train_trees(shifted, [], Natives(), QUICK)
     found = scores(high, rows_of(5, seed=3))
     assert found.max() == 2.0
     assert found.min() >= 0.0
@@ -254,7 +255,8 @@ def test_planted_rows_count_by_their_weight_and_share(lightgbm: Any):
     rated = np.concatenate([row.features.phone[:, PHONE_FEATURES.index("rating")] for row in unseen]) > 0.5
 
     def gap(share: float, weight: float) -> float:
-        found = scores(train_trees(rows, planted, replace(QUICK, planted_share=share, planted_weight=weight)), unseen)
+        settings = replace(QUICK, planted_share=share, planted_weight=weight)
+        found = scores(train_trees(rows, planted, Natives(), settings), unseen)
         return float(found[~rated].mean() - found[rated].mean())
 
     none, light, heavy, few = gap(0.0, 1.0), gap(1.0, 0.2), gap(1.0, 1.0), gap(0.1, 1.0)
@@ -264,10 +266,26 @@ def test_planted_rows_count_by_their_weight_and_share(lightgbm: Any):
     assert gap(5.0, 1.0) == heavy  # there are no more than all
 
 
+def test_native_speech_counts_by_its_weights(lightgbm: Any):
+    """Planted errors in native speech teach the same as those in learners' speech, as much as their weight says."""
+    rows, planted, unseen = rows_of(50, seed=5), planted_rows(50, seed=6), rows_of(20, seed=7)
+    rated = np.concatenate([row.features.phone[:, PHONE_FEATURES.index("rating")] for row in unseen]) > 0.5
+
+    def gap(natives: Natives, own: float, wrong: float) -> float:
+        settings = replace(QUICK, native_weight=own, native_planted_weight=wrong)
+        found = scores(train_trees(rows, [], natives, settings), unseen)
+        return float(found[~rated].mean() - found[rated].mean())
+
+    wrong, own = Natives(planted=tuple(planted)), Natives(spoken=tuple(planted))
+    assert abs(gap(Natives(), 1.0, 1.0)) < 0.1
+    assert gap(Natives(), 1.0, 1.0) + 0.05 < gap(wrong, 1.0, 0.2) < gap(wrong, 1.0, 1.0) - 0.2
+    assert gap(own, 0.2, 1.0) == gap(wrong, 1.0, 0.2)
+
+
 def test_the_same_seed_grows_the_same_trees(lightgbm: Any):
     rows, planted = rows_of(30, seed=8), planted_rows(30, seed=9)
     first, same, other = (
-        train_trees(rows, planted, replace(QUICK, seed=seed)).model_to_string().split("parameters:")[0]
+        train_trees(rows, planted, Natives(), replace(QUICK, seed=seed)).model_to_string().split("parameters:")[0]
         for seed in (1, 1, 2)
     )
     assert first == same
