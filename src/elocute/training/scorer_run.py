@@ -150,8 +150,8 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
             "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold, "
-            "but settings were compared on these folds; of the bare scores, before a report's rules (a word left out scores "
-            "0, some recordings are refused), which docs/benchmark.md follows",
+            "but settings were compared on these folds; of the bare scores, before a report's rules (a word left out "
+            "scores 0, some recordings are refused), which docs/benchmark.md follows",
             "scores": score_table(rows, predicted),
             "baselines": baseline_table(rows, fold_of),
             "detection": detection,
