@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from elocute.acoustic import Backend, load_backend
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
-from elocute.ctc import Splice, lattice, spliced_log_probs
+from elocute.ctc import Lattice, Splice, lattice, spliced_log_probs
 from elocute.diagnosis import Detector, Diagnosis, diagnose
 from elocute.errors import ConfigError
 from elocute.phones import PHONES, UserLexicon, ipa_name, phonemize
@@ -123,7 +123,7 @@ class Assessor:
             self.detector,
             self.config.nbest,
         )
-        heard = heard_phones(analysis)
+        heard = heard_phones(analysis.found.lattice)
         is_scorable = bool(heard.mean() >= HEARD_SHARE)
         has_ratings = posteriors.ratings is not None
         return _Writer(
@@ -203,10 +203,9 @@ def _variant_fits(posteriors: Posteriors, options: Sequence[Sequence[Word]]) -> 
     return fits, around.log_prob > -np.inf
 
 
-def heard_phones(analysis: Analysis) -> NDArray[np.bool_]:
-    """Which canonical phones the acoustic model found anywhere in the recording, shape (L,)."""
-    lattice = analysis.found.lattice
-    own = lattice.label_occupancies() * np.exp(lattice.log_probs[:, lattice.labels])
+def heard_phones(text: Lattice) -> NDArray[np.bool_]:
+    """Which phones of a lattice the acoustic model found anywhere in the recording, shape (L,)."""
+    own = text.label_occupancies() * np.exp(text.log_probs[:, text.labels])
     return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
 
 

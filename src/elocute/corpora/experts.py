@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
+from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord, read_score_table
 from elocute.errors import ConfigError
 
 _MARKS = {"(": 0.0, "{": 1.0}
@@ -56,14 +55,7 @@ def read_experts(path: Path, utterances: Iterable[ScoredUtterance]) -> list[Expe
     Raises:
         ConfigError: the file cannot be read, or has other fields.
     """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; give the corpus's scores-detail.json") from error
-    except ValueError as error:  # not UTF-8, not JSON
-        raise ConfigError(f"{path} is no JSON object: {error}; expected utterances by id") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"{path} is no JSON object but a {type(table).__name__}; expected utterances by id")
+    table = read_score_table(path, "the corpus's scores-detail.json")
     found = []
     for item in utterances:
         if item.id not in table:

@@ -191,8 +191,8 @@ def _check_covers(path: Path, table: Mapping[str, str], source: Path, keys: Iter
             raise ConfigError(f"{path} lacks {key!r}, which {source.name} has; expected a line for each")
 
 
-def read_score_table(path: Path) -> dict[str, Any]:
-    """The scores of all utterances by id.
+def read_score_table(path: Path, wanted: str = "a file like the corpus's scores.json") -> dict[str, Any]:
+    """The scores of all utterances by id; `wanted` is what a complaint asks for.
 
     Raises:
         ConfigError: the file cannot be read, or is no JSON object.
@@ -200,7 +200,7 @@ def read_score_table(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; give a file like the corpus's scores.json") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}; give {wanted}") from error
     except ValueError as error:  # not UTF-8, not JSON
         raise ConfigError(f"{path} is no JSON object: {error}; expected utterances by id") from error
     if not isinstance(table, dict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elocute.assessor import HEARD_PROBABILITY, HEARD_SHARE
+from elocute.assessor import HEARD_SHARE, heard_phones
 from elocute.ctc import lattice
 from elocute.diagnosis import Detector, left_out, said_instead
 from elocute.evaluation.assessing import NOTHING_HEARD, greedy_phones
@@ -41,9 +41,8 @@ def prediction_of(
     """
     features = row.features
     found = lattice(heard.log_probs, features.phone_ids + 1)
-    own = found.label_occupancies() * np.exp(found.log_probs[:, found.labels])
     perceived = greedy_phones(Posteriors(log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET))
-    if (own.max(axis=0) >= HEARD_PROBABILITY).mean() < HEARD_SHARE:
+    if heard_phones(found).mean() < HEARD_SHARE:
         return Prediction(id=row.id, phone=None, word=None, utterance=None, perceived=perceived, reason=NOTHING_HEARD)
     posterior = np.exp(features.phone[:, HEARD_COLUMNS].astype(np.float64))
     nats = detector.omission_nats_per_phone
