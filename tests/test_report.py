@@ -34,12 +34,14 @@ SAMPLE = Report(
     words=(
         WordReport(
             word="Think",
+            text_index=0,
             start_s=0.1,
             end_s=0.5,
             accuracy=60.0,
             stress=100.0,
             total=61.2,
             error="mispronunciation",
+            variant=None,
             syllables=(SyllableReport(phones=("TH", "IH"), score=50.0, stress_expected=1, stress_spoken=None),),
             phonemes=(
                 PhoneReport(
@@ -52,6 +54,7 @@ SAMPLE = Report(
                     actual="S",
                     error="substitution",
                     probability=0.93,
+                    is_unsure=False,
                     nbest=(Heard(phone="S", probability=0.9), Heard(phone=None, probability=0.03)),
                 ),
             ),

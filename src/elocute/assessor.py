@@ -284,12 +284,14 @@ class _Writer:
         wrong = any(phone.error for phone in phones)
         return WordReport(
             word=word.text,
+            text_index=index,
             start_s=phones[0].start_s,
             end_s=phones[-1].end_s,
             accuracy=self._scaled(0.0 if omitted else self.scores.word_accuracy[index]),
             stress=None if omitted else self._scaled(self.scores.word_stress[index]),
             total=self._scaled(0.0 if omitted else self.scores.word_total[index]),
             error="omission" if omitted else "mispronunciation" if wrong else None,
+            variant=None,
             syllables=self._syllables(word, positions, omitted),
             phonemes=phones,
         )
@@ -307,6 +309,7 @@ class _Writer:
             actual=found.actual if self.is_scorable and not omitted else None,
             error="deletion" if omitted else found.error if self.is_scorable else None,
             probability=round(found.probability, 4),
+            is_unsure=False,
             nbest=tuple(Heard(phone=symbol, probability=round(p, 4)) for symbol, p in found.nbest),
         )
 

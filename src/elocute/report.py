@@ -18,7 +18,7 @@ from elocute.errors import ConfigError
 SCHEMA_VERSION = "1"
 
 PhoneError = Literal["substitution", "deletion", "insertion", "distortion"]
-WordError = Literal["omission", "insertion", "mispronunciation", "repetition"]
+WordError = Literal["omission", "insertion", "mispronunciation", "repetition", "restart", "truncation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneReport:
-    """One canonical phone.
+    """One phone: a canonical one, or one that was said although the text has none there.
 
     Attributes:
         phone: ARPABET, with the lexicon's stress digit on vowels.
@@ -69,10 +69,11 @@ class PhoneReport:
         start_s: begin; None in a word that was left out.
         end_s: end.
         score: accuracy on the report's scale.
-        expected: ARPABET without stress.
+        expected: ARPABET without stress; None for an inserted phone.
         actual: what was heard, None for nothing.
         error: kind of error, None for none.
         probability: calibrated probability that people would call this phone wrong.
+        is_unsure: whether the probability is neither low enough to call the phone right nor high enough to flag it.
         nbest: what may have been said, most probable first.
     """
 
@@ -81,10 +82,11 @@ class PhoneReport:
     start_s: float | None
     end_s: float | None
     score: float | None
-    expected: str
+    expected: str | None
     actual: str | None
     error: PhoneError | None
     probability: float
+    is_unsure: bool
     nbest: tuple[Heard, ...]
 
 
@@ -100,22 +102,40 @@ class SyllableReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordReport:
-    """One word of the text."""
+    """One word as it went by: of the text, or said beside it.
+
+    Attributes:
+        word: as written in the text; for speech that is not of the text the phones heard, in IPA between slashes.
+        text_index: which word of the text this is, counted from 0. None for an extra one, which has no scores: speech
+            that the text does not have (insertion), a word that is said again later (repetition), or begun and broken
+            off before it is said (restart).
+        start_s: begin; None in a word that was left out.
+        end_s: end.
+        accuracy: on the report's scale.
+        stress: on the report's scale.
+        total: on the report's scale.
+        error: None for none. Words of the text can be omitted, mispronounced, or broken off for good (truncation).
+        variant: which accepted pronunciation was heard ("weak form", "flap" ...); None for the dictionary's first.
+        syllables: of the pronunciation that was heard best.
+        phonemes: canonical phones, and those inserted, in order.
+    """
 
     word: str
+    text_index: int | None
     start_s: float | None
     end_s: float | None
     accuracy: float | None
     stress: float | None
     total: float | None
     error: WordError | None
+    variant: str | None
     syllables: tuple[SyllableReport, ...]
     phonemes: tuple[PhoneReport, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mispronunciation:
-    """One error, most certain first in the report's list; `phone_index` counts inside the word."""
+    """One error, most certain first in the report's list; the indices point into `words` and its `phonemes`."""
 
     word: str
     word_index: int
@@ -171,6 +191,11 @@ class Report:
     prosody: dict[str, float | str | None] | None
     feedback: tuple[Feedback, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def text_words(self) -> tuple[WordReport, ...]:
+        """The words of the text, in its order, without extra ones."""
+        return tuple(word for word in self.words if word.text_index is not None)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""

@@ -32,6 +32,7 @@ def phone(symbol: str, score: float | None = 96.0, **changes: object) -> PhoneRe
         "actual": base,
         "error": None,
         "probability": 0.02,
+        "is_unsure": False,
         "nbest": (Heard(phone=base, probability=0.98),),
     }
     return PhoneReport(**(facts | changes))  # type: ignore[arg-type]
@@ -42,12 +43,14 @@ def word(text: str, phones: Sequence[PhoneReport], total: float | None = 93.0, *
     wrong = any(item.error for item in phones)
     facts: dict[str, object] = {
         "word": text,
+        "text_index": 0,
         "start_s": 0.1,
         "end_s": 0.5,
         "accuracy": total,
         "stress": 100.0,
         "total": total,
         "error": "mispronunciation" if wrong else None,
+        "variant": None,
         "syllables": (
             SyllableReport(
                 phones=tuple(item.expected for item in phones), score=90.0, stress_expected=1, stress_spoken=None

@@ -90,7 +90,8 @@ def prediction_from_report(utterance_id: str, report: Report, perceived: Sequenc
 
     Scores come from the report as its readers get them, so also the zeros of words that were left out.
     """
-    phones = [phone for word in report.words for phone in word.phonemes]
+    words = report.text_words
+    phones = [phone for word in words for phone in word.phonemes if phone.expected is not None]
     if report.utterance.total is None:
         return Prediction(
             id=utterance_id, phone=None, word=None, utterance=None, perceived=perceived, reason=NOTHING_HEARD
@@ -103,7 +104,7 @@ def prediction_from_report(utterance_id: str, report: Report, perceived: Sequenc
     return Prediction(
         id=utterance_id,
         phone=[phone.score * PHONE_MAX / report.scale for phone in phones if phone.score is not None],
-        word=[(scaled(word.accuracy), scaled(word.stress), scaled(word.total)) for word in report.words],
+        word=[(scaled(word.accuracy), scaled(word.stress), scaled(word.total)) for word in words],
         utterance={
             "accuracy": scaled(whole.accuracy),
             "completeness": scaled(whole.completeness),
@@ -113,7 +114,7 @@ def prediction_from_report(utterance_id: str, report: Report, perceived: Sequenc
         },
         phone_error=[phone.probability for phone in phones],
         heard=[phone.actual for phone in phones],
-        omitted=[index for index, word in enumerate(report.words) if word.error == "omission"],
+        omitted=[index for index, word in enumerate(words) if word.error == "omission"],
         perceived=perceived,
     )
 
