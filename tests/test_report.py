@@ -135,6 +135,8 @@ PLACES = [path for path in places(SAMPLE.to_dict()) if path != ("schema_version"
 @pytest.mark.parametrize("path", PLACES, ids=written)
 @pytest.mark.parametrize("value", [True, [[]], {"x": []}], ids=["bool", "list", "object"])
 def test_a_value_of_another_kind_is_refused_by_its_name(path: tuple[str | int, ...], value: Any):
+    if value is True and path[-1] == "is_unsure":
+        value = 1
     with pytest.raises(ConfigError) as caught:
         Report.from_json(spoiled(path, value))
     assert str(caught.value).startswith(written(path))

@@ -259,8 +259,9 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
 
 
 def _decode_plain(kind: type, value: Any, place: str) -> Any:
-    """Check a string, a whole number or a finite number."""
-    if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool):
+    """Check a truth value, a string, a whole number or a finite number."""
+    # Python counts True as a whole number; JSON does not.
+    if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool) != (kind is bool):
         raise ConfigError(f"{place}: got {_short(value)}; expected {kind.__name__}")
     # NaN compares false with everything; an integer may be too large for a float.
     if isinstance(value, int | float) and not -sys.float_info.max <= value <= sys.float_info.max:
