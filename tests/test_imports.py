@@ -36,8 +36,8 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "report"},
     "soundfile": {"audio", "corpora", "training", "evaluation"},
-    "soxr": {"audio", "training"},
-    "av": {"audio"},
+    "soxr": {"audio", "training", "evaluation"},
+    "av": {"audio", "evaluation"},
     "ray": {"batch", "training"},
 }
 # GPL, or (librosa, numba) far too heavy for what they would be used for.
