@@ -114,9 +114,22 @@ def prediction_from_report(utterance_id: str, report: Report, perceived: Sequenc
         },
         phone_error=[phone.probability for phone in phones],
         heard=[phone.actual for phone in phones],
+        inserted=_inserted(report),
         omitted=[index for index, word in enumerate(words) if word.error == "omission"],
         perceived=perceived,
     )
+
+
+def _inserted(report: Report) -> list[tuple[int, str]]:
+    """Phones that the text does not have, with the number of its phones before each: in its words, and beside them."""
+    found, gap = [], 0
+    for word in report.words:
+        for phone in word.phonemes:
+            if word.text_index is not None and phone.expected is not None:
+                gap += 1
+            elif phone.actual is not None:
+                found.append((gap, phone.actual))
+    return found
 
 
 def assess_corpus(
@@ -131,16 +144,13 @@ def assess_corpus(
     progress: Callable[[int, int], None] | None = None,
     fresh: bool = False,
 ) -> None:
-    """Assess utterances and store the predictions.
-
-    What is finished is kept in `OUT.rows.partial`; the same call goes on from there. A recording that cannot be
-    assessed becomes a prediction without scores that says why.
+    """Assess utterances of speechocean762 and store the predictions, as `assess_rows` does.
 
     Args:
         corpus: where the recordings are.
         utterances: of it, to assess; their canonical phones are the corpus's, not the lexicon's.
         out: file of predictions to make.
-        make_assessor: as for `run_batch`; answers with rows of predictions (`CorpusFactory`).
+        make_assessor: see `assess_rows`, as all that follows.
         provenance: for the header.
         configuration: a text that differs whenever the predictions would.
         workers: processes; None takes one for each core.
@@ -151,38 +161,85 @@ def assess_corpus(
         ConfigError: a recording is missing, `out` cannot be written, or an unfinished run was another one.
         BatchError: a worker process died.
     """
-    rows = out.with_name(f"{out.name}.rows")
     with tempfile.TemporaryDirectory(prefix="elocute-") as folder:
-        manifest = Path(folder) / "manifest.jsonl"
         recorded = with_recordings(corpus, utterances, Path(folder))
-        manifest.write_text("".join(_manifest_line(item, Path(folder)) for item in recorded), encoding="utf-8")
-        # A finished file of rows is left only by a kill between the last row and the predictions: make it again.
-        fresh = fresh or (rows.exists() and not rows.with_name(f"{rows.name}.partial.run").exists())
-        run_batch(
-            manifest,
+        rows = [
+            ManifestRow(
+                id=item.id, audio=item.audio, text=item.text, phones=tuple(tuple(word.phones) for word in item.words)
+            )
+            for item in recorded
+        ]
+        assess_rows(
             rows,
+            out,
+            folder=Path(folder),
             make_assessor=make_assessor,
+            provenance=provenance,
             configuration=configuration,
             workers=workers,
             progress=progress,
             fresh=fresh,
         )
-        audio = {item.id: item.audio for item in recorded}
-        lines = rows.read_text(encoding="utf-8").split("\n")[:-1]
-        write_predictions(out, provenance, [_from_row(json.loads(line), audio) for line in lines])
-    rows.unlink()
 
 
-def _manifest_line(utterance: ScoredUtterance, folder: Path) -> str:
-    """A row of the manifest; a recording unpacked into its folder is named without it, which differs every time."""
-    audio = utterance.audio.resolve()
-    row = {
-        "id": utterance.id,
-        "audio": audio.name if audio.parent == folder.resolve() else str(audio),
-        "text": utterance.text,
-        "phones": [list(word.phones) for word in utterance.words],
-    }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+def assess_rows(
+    rows: Sequence[ManifestRow],
+    out: Path,
+    *,
+    folder: Path,
+    make_assessor: Callable[[], AssessRow],
+    provenance: Mapping[str, Any],
+    configuration: str,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    fresh: bool = False,
+) -> None:
+    """Assess recordings and store the predictions.
+
+    What is finished is kept in `OUT.rows.partial`; the same call goes on from there. A recording that cannot be
+    assessed becomes a prediction without scores that says why.
+
+    Args:
+        rows: what to assess, with canonical phones.
+        out: file of predictions to make.
+        folder: an empty one, for as long as this takes; recordings may lie in it.
+        make_assessor: as for `run_batch`; answers with rows of predictions (`CorpusFactory`).
+        provenance: for the header.
+        configuration: a text that differs whenever the predictions would.
+        workers: processes; None takes one for each core.
+        progress: called with utterances done and in all.
+        fresh: forget an unfinished run.
+
+    Raises:
+        ConfigError: `out` cannot be written, or an unfinished run was another one.
+        BatchError: a worker process died.
+    """
+    answers = out.with_name(f"{out.name}.rows")
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(_manifest_line(row, folder) for row in rows), encoding="utf-8")
+    # A finished file of rows is left only by a kill between the last row and the predictions: make it again.
+    fresh = fresh or (answers.exists() and not answers.with_name(f"{answers.name}.partial.run").exists())
+    run_batch(
+        manifest,
+        answers,
+        make_assessor=make_assessor,
+        configuration=configuration,
+        workers=workers,
+        progress=progress,
+        fresh=fresh,
+    )
+    audio = {row.id: row.audio for row in rows}
+    lines = answers.read_text(encoding="utf-8").split("\n")[:-1]
+    write_predictions(out, provenance, [_from_row(json.loads(line), audio) for line in lines])
+    answers.unlink()
+
+
+def _manifest_line(row: ManifestRow, folder: Path) -> str:
+    """A line of the manifest; a recording that lies beside it is named without the folder, which differs every time."""
+    audio = row.audio.resolve()
+    phones = None if row.phones is None else [list(word) for word in row.phones]
+    name = audio.name if audio.parent == folder.resolve() else str(audio)
+    return json.dumps({"id": row.id, "audio": name, "text": row.text, "phones": phones}, ensure_ascii=False) + "\n"
 
 
 def _from_row(row: Mapping[str, Any], audio: Mapping[str, Path]) -> Prediction:

@@ -46,6 +46,8 @@ class Prediction:
         phone_error: probability that people would call each phone wrong; None where the model has no detector.
         heard: what was said in place of each canonical phone, itself where nothing was flagged or where it was merely
             distorted, None where nothing was said; None as a whole where the model does not tell.
+        inserted: (canonical phones of the utterance before it, phone) of each sound that the text does not have, in
+            order.
         omitted: indices of the words that the model says were left out; their phones count as flagged.
         perceived: phones that the model heard without knowing the text; None where it does not tell.
         transcript: words that the model heard without knowing the text; None where it does not tell.
@@ -58,6 +60,7 @@ class Prediction:
     utterance: Mapping[str, float | None] | None
     phone_error: Sequence[float] | None = None
     heard: Sequence[str | None] | None = None
+    inserted: Sequence[tuple[int, str]] = ()
     omitted: Sequence[int] = ()
     perceived: Sequence[str] | None = None
     transcript: str | None = None
@@ -187,6 +190,7 @@ def row_of(prediction: Prediction) -> dict[str, Any]:
     optional = {
         "phone_error": _rounded(prediction.phone_error),
         "heard": None if prediction.heard is None else list(prediction.heard),
+        "inserted": [[int(gap), phone] for gap, phone in prediction.inserted] or None,
         "omitted": [int(index) for index in prediction.omitted] or None,
         "perceived": None if prediction.perceived is None else list(prediction.perceived),
         "transcript": prediction.transcript,
@@ -205,7 +209,7 @@ def _rounded(values: Iterable[float | None] | None) -> list[float | None] | None
     return None if values is None else [_round(value) for value in values]
 
 
-_LISTS = ("phone", "word", "phone_error", "heard", "omitted", "perceived")
+_LISTS = ("phone", "word", "phone_error", "heard", "inserted", "omitted", "perceived")
 
 
 def prediction_of(row: Mapping[str, Any], place: str) -> Prediction:
@@ -220,6 +224,9 @@ def prediction_of(row: Mapping[str, Any], place: str) -> Prediction:
     for word in listed["word"] or ():
         if not isinstance(word, list):
             raise ConfigError(f"{place}: a word is {word!r}; expected a list of {', '.join(WORD_SCORES)}")
+    for item in listed["inserted"] or ():
+        if not isinstance(item, list) or len(item) != 2:
+            raise ConfigError(f"{place}: an inserted phone is {item!r}; expected the phones before it, and the phone")
     tuples = {key: None if value is None else tuple(value) for key, value in listed.items()}
     words = tuples["word"]
     return Prediction(
@@ -229,6 +236,7 @@ def prediction_of(row: Mapping[str, Any], place: str) -> Prediction:
         utterance=_of_type(row, "utterance", dict, place),
         phone_error=tuples["phone_error"],
         heard=tuples["heard"],
+        inserted=tuple((gap, phone) for gap, phone in tuples["inserted"] or ()),
         omitted=tuples["omitted"] or (),
         perceived=tuples["perceived"],
         transcript=_of_type(row, "transcript", str, place),
@@ -303,6 +311,10 @@ def _check_symbols(prediction: Prediction, place: str) -> None:
             raise ConfigError(f"{place}: {symbol!r} is no phone; expected a string")
     if prediction.perceived is not None and None in prediction.perceived:
         raise ConfigError(f"{place}: perceived holds null; expected phones only")
+    for gap, phone in prediction.inserted:
+        is_count = isinstance(gap, int) and not isinstance(gap, bool)
+        if not is_count or not 0 <= gap <= len(_entries(prediction.phone)) or not isinstance(phone, str):
+            raise ConfigError(f"{place}: inserted phone {phone!r} after {gap!r} phones; expected a phone and its place")
     for index in prediction.omitted:
         is_index = isinstance(index, int) and not isinstance(index, bool)
         if not is_index or not 0 <= index < len(_entries(prediction.word)):
