@@ -375,8 +375,13 @@ class Evaluation:
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """The evaluation as JSON, numbers to four decimals; the same evaluation gives the same bytes."""
-    plain = {"format": FORMAT} | _plain(evaluation)
+    """The evaluation as JSON; see `dumps`."""
+    return dumps(evaluation, FORMAT)
+
+
+def dumps(result: Any, format: str) -> str:
+    """A dataclass of results as JSON, numbers to four decimals; the same results give the same bytes."""
+    plain = {"format": format} | _plain(result)
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
