@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from elocute.evaluation.bootstrap import Estimate
+from elocute.cli.figures import NONE, new_table, interval, number, with_interval, with_note
 from elocute.evaluation.result import (
     CONSTANT,
     ECHO,
@@ -22,7 +21,6 @@ from elocute.evaluation.result import (
     ScoreRow,
 )
 
-_NONE = "-"
 _MOST_CONFUSIONS = 12
 _GROUP_SCORES = ("phone accuracy", "word total", "utterance total", "utterance fluency", "utterance prosodic")
 _SHORT = {
@@ -89,42 +87,6 @@ def _head(result: Evaluation) -> Iterator[RenderableType]:
         yield ""
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
-    """An empty table; the first columns are text, the others numbers."""
-    table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for number, name in enumerate(columns):
-        is_text = number < left
-        # Names that must wrap wrap at spaces; no figure ever does.
-        table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text, min_width=8 * is_text)
-    return table
-
-
-def _with_note(table: Table, note: str = "") -> Group:
-    """A table under its title, and how to read it; rich would break both at the table's width."""
-    title, table.title = Text(str(table.title), style="bold"), None
-    return Group(title, table, *([Text(note, style="dim")] if note else []))
-
-
-def _number(value: float | None, decimals: int = 3) -> str:
-    """A figure without its leading zero."""
-    if value is None:
-        return _NONE
-    text = f"{round(value, decimals) + 0.0:.{decimals}f}"  # no -.000
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-
-
-def _interval(estimate: Estimate) -> str:
-    """The interval."""
-    if estimate.low is None or estimate.high is None:
-        return _NONE
-    return f"{_number(estimate.low)}{' to ' if estimate.low < 0 else '-'}{_number(estimate.high)}"
-
-
-def _with_interval(estimate: Estimate) -> str:
-    """Value and interval."""
-    return _number(estimate.value) if estimate.low is None else f"{_number(estimate.value)} ({_interval(estimate)})"
-
-
 def _by_predictor(rows: Iterable[ScoreRow], part: str) -> dict[str, dict[str, ScoreRow]]:
     """Rows of one part: level and score, then predictor."""
     found: dict[str, dict[str, ScoreRow]] = {}
@@ -143,7 +105,7 @@ def _human(result: Evaluation, part: str) -> dict[str, float | None]:
 
 def _scores(result: Evaluation) -> Group:
     """Agreement on every score."""
-    table = _table(
+    table = new_table(
         "Scores against people's",
         "score", "PCC", "95 %", "SCC", "MSE", "rnd", "human", "prior", "own", "const", "echo",
     )  # fmt: skip
@@ -152,16 +114,16 @@ def _scores(result: Evaluation) -> Group:
         model = rows[MODEL]
         table.add_row(
             score.replace("utterance", "utt."),
-            _number(model.pcc.value),
-            _interval(model.pcc),
-            _number(model.scc.value),
-            _number(model.mse.value),
-            _number(model.rounded.pcc),
-            _number(human.get(score)),
-            *(_number(rows[name].pcc.value) if name in rows else _NONE for name in (PHONE_PRIOR, SPEAKER_MEAN)),
-            *(_number(rows[name].mse.value) if name in rows else _NONE for name in (CONSTANT, ECHO)),
+            number(model.pcc.value),
+            interval(model.pcc),
+            number(model.scc.value),
+            number(model.mse.value),
+            number(model.rounded.pcc),
+            number(human.get(score)),
+            *(number(rows[name].pcc.value) if name in rows else NONE for name in (PHONE_PRIOR, SPEAKER_MEAN)),
+            *(number(rows[name].mse.value) if name in rows else NONE for name in (CONSTANT, ECHO)),
         )
-    return _with_note(
+    return with_note(
         table,
         "rnd: PCC of rounded predictions; human: PCC of one expert with the mean of the others. Baselines: PCC of the "
         "phone's prior (fitted on other speakers) and of the speaker's own mean (an oracle); MSE of a constant (of "
@@ -171,7 +133,7 @@ def _scores(result: Evaluation) -> Group:
 
 def _groups(result: Evaluation) -> Group:
     """Age groups, genders and folds."""
-    table = _table("By group", "group", "whose", "phone", "word", "utt.", "fluency", "prosody", "AUC", "F1", left=2)
+    table = new_table("By group", "group", "whose", "phone", "word", "utt.", "fluency", "prosody", "AUC", "F1", left=2)
     detection = {(row.part, row.predictor): row for row in result.detection}
     for part in dict.fromkeys(row.part for row in result.scores):
         rows = _by_predictor(result.scores, part)
@@ -184,15 +146,15 @@ def _groups(result: Evaluation) -> Group:
             table.add_row(
                 part if name == MODEL else "",
                 _SHORT[name],
-                *(_NONE if cell is None else _number(cell.pcc.value) for cell in cells),
-                _number(found.roc_auc.value),
-                _NONE if point is None else _number(point.f1.value),
+                *(NONE if cell is None else number(cell.pcc.value) for cell in cells),
+                number(found.roc_auc.value),
+                NONE if point is None else number(point.f1.value),
             )
         human = _human(result, part)
         if human:
             f1 = next((row.f1.value for row in result.human_detection if row.part == part), None)
-            table.add_row("", "one expert", *(_number(human.get(key)) for key in _GROUP_SCORES), _NONE, _number(f1))
-    return _with_note(
+            table.add_row("", "one expert", *(number(human.get(key)) for key in _GROUP_SCORES), NONE, number(f1))
+    return with_note(
         table,
         "PCC of scores; AUC and F1 of finding wrong phones, the model's F1 at its shipped point, the baselines' at the "
         "threshold that suits these labels best. Constant and echo: no PCC, AUC .500. own mean: an oracle.",
@@ -203,7 +165,7 @@ def _detection(result: Evaluation) -> Group:
     """Finding the wrong phones."""
     rows = [row for row in result.detection if row.part == "all"]
     wrong, n = rows[0].wrong, rows[0].n
-    table = _table(
+    table = new_table(
         f"Finding the {wrong} wrong of {n} phones",
         "whose", "AUC (95 %)", "AP", "point", "P", "R", "F1 (95 %)", "FAR", "FRR",
     )  # fmt: skip
@@ -212,7 +174,7 @@ def _detection(result: Evaluation) -> Group:
             if point is None and (row.shipped or row.best):
                 continue
             table.add_row(*_detection_cells(row, point))
-    return _with_note(
+    return with_note(
         table,
         "ship: the model's own point, with words it says were left out; best: threshold chosen on these labels, a "
         "ceiling; AP: average precision, of a constant the base rate; FAR: wrong phones missed, FRR: others flagged.",
@@ -224,20 +186,20 @@ def _detection_cells(row: DetectionRow, point: OperatingPoint | None) -> list[st
     is_first = point is None or not point.is_best or row.shipped is None
     cells = [
         _SHORT[row.predictor] if is_first else "",
-        _with_interval(row.roc_auc) if is_first else "",
-        _number(row.pr_auc.value) if is_first else "",
+        with_interval(row.roc_auc) if is_first else "",
+        number(row.pr_auc.value) if is_first else "",
     ]
     if point is None:
-        return [*cells, *[_NONE] * 6]
+        return [*cells, *[NONE] * 6]
     kind = "best" if point.is_best else "ship" if row.predictor == MODEL else "none"
     return [
         *cells,
-        f"{kind} {_number(point.threshold, 2)}" if kind != "none" else "no flag",
-        _number(point.precision.value, 2),
-        _number(point.recall.value, 2),
-        _with_interval(point.f1),
-        _number(point.far.value, 2),
-        _number(point.frr.value),
+        f"{kind} {number(point.threshold, 2)}" if kind != "none" else "no flag",
+        number(point.precision.value, 2),
+        number(point.recall.value, 2),
+        with_interval(point.f1),
+        number(point.far.value, 2),
+        number(point.frr.value),
     ]
 
 
@@ -246,14 +208,14 @@ def _ceiling(result: Evaluation) -> Iterator[RenderableType]:
     for row in result.human_detection:
         if row.part == "all":
             yield Text(
-                f"One expert (marks 0) against the others' mean below 0.5: P {_number(row.precision.value)}, R "
-                f"{_number(row.recall.value)}, F1 {_with_interval(row.f1)}"
+                f"One expert (marks 0) against the others' mean below 0.5: P {number(row.precision.value)}, R "
+                f"{number(row.recall.value)}, F1 {with_interval(row.f1)}"
             )
 
 
 def _recognition(result: Evaluation) -> Group:
     """Error rates of strings."""
-    table = _table("Error rates of strings", "reference", "whose", "utt.", "units", "errors", "rate (95 %)", left=2)
+    table = new_table("Error rates of strings", "reference", "whose", "utt.", "units", "errors", "rate (95 %)", left=2)
     for row in result.recognition:
         if row.part == "all":
             table.add_row(
@@ -262,9 +224,9 @@ def _recognition(result: Evaluation) -> Group:
                 str(row.utterances),
                 str(row.reference_length),
                 str(row.errors),
-                _with_interval(row.rate),
+                with_interval(row.rate),
             )
-    return _with_note(table)
+    return with_note(table)
 
 
 def _diagnosis(result: Evaluation) -> Iterator[RenderableType]:
@@ -272,8 +234,8 @@ def _diagnosis(result: Evaluation) -> Iterator[RenderableType]:
     found = result.diagnosis
     if found is not None:
         yield Text(
-            f"Diagnosis error rate of flagged wrong phones: {_with_interval(found.der)}, strictly "
-            f"{_with_interval(found.der_strict)} ({found.right} right, {found.wrong} wrong; left out: {found.unknown} "
+            f"Diagnosis error rate of flagged wrong phones: {with_interval(found.der)}, strictly "
+            f"{with_interval(found.der_strict)} ({found.right} right, {found.wrong} wrong; left out: {found.unknown} "
             f"that nobody could tell, {found.unannotated} without annotation, {found.contradictory} contradictory). "
             "Echo of the canonical phones flags none, so it has none."
         )
@@ -281,62 +243,62 @@ def _diagnosis(result: Evaluation) -> Iterator[RenderableType]:
 
 def _calibration(result: Evaluation) -> Group:
     """Stated against observed."""
-    table = _table("Probability of an error, stated and observed", "stated", "phones", "mean", "observed", left=1)
+    table = new_table("Probability of an error, stated and observed", "stated", "phones", "mean", "observed", left=1)
     for item in result.calibration:
         if item.predictor == MODEL:
             for row in item.bins:
                 table.add_row(
-                    f"{_number(row.low, 2)} to {_number(row.high, 2)}",
+                    f"{number(row.low, 2)} to {number(row.high, 2)}",
                     str(row.n),
-                    _number(row.stated),
-                    _number(row.observed),
+                    number(row.stated),
+                    number(row.observed),
                 )
-    errors = (f"{item.predictor} {_with_interval(item.ece)}" for item in result.calibration)
-    return _with_note(table, f"Expected calibration error: {'; '.join(errors)}")
+    errors = (f"{item.predictor} {with_interval(item.ece)}" for item in result.calibration)
+    return with_note(table, f"Expected calibration error: {'; '.join(errors)}")
 
 
 def _phones(result: Evaluation) -> Group:
     """Phone by phone."""
-    table = _table("By phone", "phone", "n", "wrong", "AUC (95 %)", "own AUC", "PCC (95 %)", "own PCC")
+    table = new_table("By phone", "phone", "n", "wrong", "AUC (95 %)", "own AUC", "PCC (95 %)", "own PCC")
     for row in sorted(result.phones, key=lambda item: (-item.wrong, item.phone)):
         table.add_row(
             row.phone,
             str(row.n),
             str(row.wrong),
-            _with_interval(row.roc_auc),
-            _number(row.speaker_mean_roc_auc),
-            _with_interval(row.pcc),
-            _number(row.speaker_mean_pcc),
+            with_interval(row.roc_auc),
+            number(row.speaker_mean_roc_auc),
+            with_interval(row.pcc),
+            number(row.speaker_mean_pcc),
         )
-    return _with_note(
+    return with_note(
         table, "own: the speaker's own mean, an oracle; constant, prior and echo: AUC .500, no PCC within a phone"
     )
 
 
 def _confusions(result: Evaluation) -> Group:
     """What was heard most often in place of a phone."""
-    table = _table("Heard for another phone, most often", "canonical", "heard", "n", "wrong for people", left=2)
+    table = new_table("Heard for another phone, most often", "canonical", "heard", "n", "wrong for people", left=2)
     others = sorted(
         (row for row in result.confusions if row.heard != row.canonical),
         key=lambda row: (-row.n, row.canonical, row.heard or ""),
     )
     for row in others[:_MOST_CONFUSIONS]:
         table.add_row(row.canonical, row.heard or "nothing", str(row.n), str(row.wrong))
-    return _with_note(table, "echo of the canonical phones: none")
+    return with_note(table, "echo of the canonical phones: none")
 
 
 def _shuffles(result: Evaluation) -> Group:
     """Correlations over many shuffles."""
-    table = _table(f"PCC over {result.shuffles[0].shuffles} shuffles of the labels", "score", "mean", "middle 95 %")
+    table = new_table(f"PCC over {result.shuffles[0].shuffles} shuffles of the labels", "score", "mean", "middle 95 %")
     for row in result.shuffles:
-        table.add_row(f"{row.level} {row.score}", _number(row.mean), f"{_number(row.low)} to {_number(row.high)}")
-    return _with_note(table, "Below is one shuffle, measured like true labels; baselines are fitted to it.")
+        table.add_row(f"{row.level} {row.score}", number(row.mean), f"{number(row.low)} to {number(row.high)}")
+    return with_note(table, "Below is one shuffle, measured like true labels; baselines are fitted to it.")
 
 
 def _folds(result: Evaluation) -> Group:
     """Mean and spread over the folds."""
-    table = _table("Over the folds (speaker-disjoint)", "score", "figure", "folds", "mean", "sd", left=2)
+    table = new_table("Over the folds (speaker-disjoint)", "score", "figure", "folds", "mean", "sd", left=2)
     for row in result.folds:
         if row.metric != "scc":
-            table.add_row(f"{row.level} {row.score}", row.metric, str(row.folds), _number(row.mean), _number(row.sd))
-    return _with_note(table, "each fold with its baselines: above, by group")
+            table.add_row(f"{row.level} {row.score}", row.metric, str(row.folds), number(row.mean), number(row.sd))
+    return with_note(table, "each fold with its baselines: above, by group")
