@@ -7,16 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elocute.assessor import Assessor, best_variants
+from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
-from elocute.ctc import forward_log_prob
 from elocute.diagnosis import Detector
 from elocute.errors import AlignmentError, ConfigError, TextError
 from elocute.phones import PHONES, phonemize
 from elocute.report import Report, WordReport
 from elocute.scorer import Features
 from elocute.scorer.embedded import EmbeddedScorer, Scores
-from planted import RatedBackend, heard, recording
+from planted import RatedBackend, recording
 
 TEXT = "The black cat sat down."
 SAID = ["DH", "AH", "B", "L", "AE", "K", "K", "AE", "T", "S", "AE", "T", "D", "AW", "N"]
@@ -37,94 +36,6 @@ def symbols(words: tuple[WordReport, ...]) -> list[str]:
 @pytest.fixture(scope="module")
 def good() -> Report:
     return assessor(SAID).assess(recording(3.0), TEXT)
-
-
-# --- variants --------------------------------------------------------------------------------------------------
-
-
-def chosen(said: str, text: str) -> list[str]:
-    words = best_variants(heard(said.split()), phonemize(text))
-    return [" ".join(phone.symbol for phone in word.phones) for word in words]
-
-
-@pytest.mark.parametrize(
-    ("text", "said", "expected"),
-    [
-        ("either", "IY DH ER", ["IY DH ER"]),
-        ("either", "AY DH ER", ["AY DH ER"]),
-        ("tomato", "T AH M AA T OW", ["T AH M AA T OW"]),
-        ("black and white", "B L AE K AH N W AY T", ["B L AE K", "AH N", "W AY T"]),
-        ("black and white", "B L AE K AE N D W AY T", ["B L AE K", "AE N D", "W AY T"]),
-        ("either tomato", "AY DH ER T AH M AA T OW", ["AY DH ER", "T AH M AA T OW"]),
-    ],
-)
-def test_the_variant_that_was_said_becomes_canonical(text: str, said: str, expected: list[str]):
-    assert chosen(said, text) == expected
-
-
-def test_without_evidence_the_dictionary_form_stays():
-    text = "either tomato and the water"
-    canonical = phonemize(text)
-    flat = replace(heard(["S"]), log_probs=np.full((100, 40), -np.log(40.0), dtype=np.float32))
-    assert best_variants(flat, canonical).phones == canonical.phones
-
-
-def test_an_error_does_not_become_a_variant():
-    assert chosen("S IH NG K", "think") == ["TH IH NG K"]
-
-
-def test_the_words_keep_their_places_and_texts():
-    canonical = phonemize("Either black, and white!")
-    words = best_variants(heard("AY DH ER B L AE K AH N W AY T".split()), canonical).words
-    assert [word.text for word in words] == [word.text for word in canonical]
-    assert [{phone.word_index for phone in word.phones} for word in words] == [{0}, {1}, {2}, {3}]
-    assert {word.variants for word in words} == {word.variants for word in words}
-    for word, original in zip(words, canonical, strict=True):
-        assert set(word.variants) == set(original.variants)
-        assert tuple(symbol.rstrip("012") for symbol in word.variants[0]) == tuple(p.symbol for p in word.phones)
-
-
-def test_variants_are_those_that_plain_forward_passes_choose():
-    """Word by word from the left, each candidate spelled out in the whole text with the choices made before it."""
-    rng = np.random.default_rng(3)
-    replaced = 0
-    for text, said in (
-        ("the and a", "DH IY AH N AH"),
-        ("to either and the idea", "T AH AY DH ER AE N D DH IY AY D IY AH"),
-        ("I can and you were for a", "AY K AH N AH N Y UW W ER F ER EY"),
-    ):
-        clean = heard(said.split())
-        noisy = clean.log_probs + rng.normal(size=clean.log_probs.shape)
-        spoken = replace(clean, log_probs=noisy - np.logaddexp.reduce(noisy, axis=1, keepdims=True))
-        canonical = phonemize(text)
-        expected = [tuple(phone.symbol for phone in word.phones) for word in canonical.words]
-        for index, word in enumerate(canonical.words):
-            spellings = [expected[index], *(tuple(s.rstrip("012") for s in form) for form in word.variants[1:])]
-            fits = [
-                forward_log_prob(
-                    spoken.log_probs,
-                    [
-                        PHONES.index(s) + 1
-                        for form in [*expected[:index], spelling, *expected[index + 1 :]]
-                        for s in form
-                    ],
-                )
-                for spelling in spellings
-            ]
-            best = int(np.argmax(fits))
-            if fits[best] > fits[0] + 2.0:
-                expected[index] = spellings[best]
-                replaced += 1
-        words = best_variants(spoken, canonical).words
-        assert [tuple(phone.symbol for phone in word.phones) for word in words] == expected
-    assert replaced > 5
-
-
-def test_a_recording_too_short_for_the_dictionary_form_takes_a_shorter_variant():
-    spoken = heard(["N"], 0.06)
-    spoken = replace(spoken, log_probs=spoken.log_probs[:2])
-    words = best_variants(spoken, phonemize("and")).words
-    assert len(words[0].phones) <= 2
 
 
 # --- settings --------------------------------------------------------------------------------------------------

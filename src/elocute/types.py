@@ -84,6 +84,24 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One accepted pronunciation of a word.
+
+    Attributes:
+        phones: ARPABET with stress digits where stress is known; never empty.
+        kind: what it is, as a teacher would call it ("weak form", "flap"; `phones.variants.KINDS`), several joined by
+            commas; None for the dictionary form.
+        before: it is said only before a word that begins with one of these phones; None for any, and for the last.
+        after: it is said only after a word that ends in one of these phones; None for any, and for the first.
+    """
+
+    phones: tuple[str, ...]
+    kind: str | None = None
+    before: frozenset[str] | None = None
+    after: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """One word of the text with its canonical pronunciation and the others that are accepted.
 
@@ -91,15 +109,20 @@ class Word:
         text: as the user wrote it, punctuation stripped ("Dr.", "42", "can't").
         spoken: the normalised word that is pronounced ("doctor", "forty", "can't"), lower case.
         phones: canonical pronunciation; never empty.
-        variants: every accepted pronunciation, ARPABET with stress digits, canonical first.
+        variants: every accepted pronunciation, canonical first.
         source: where the pronunciation came from.
     """
 
     text: str
     spoken: str
     phones: tuple[Phone, ...]
-    variants: tuple[tuple[str, ...], ...]
+    variants: tuple[Variant, ...]
     source: PronunciationSource
+
+    @property
+    def variant(self) -> str | None:
+        """Kind of pronunciation that its canonical phones are; None for the dictionary form."""
+        return self.variants[0].kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

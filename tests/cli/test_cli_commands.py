@@ -201,7 +201,10 @@ def test_phones_as_json() -> None:
     assert tomato["phones"] == ["T", "AH0", "M", "EY1", "T", "OW2"]
     assert tomato["syllables"] == [["T", "AH0"], ["M", "EY1"], ["T", "OW2"]]
     assert (tomato["ipa"], tomato["source"]) == ("təmˈeɪtˌoʊ", "lexicon")
-    assert {"phones": ["DH", "IY0"], "ipa": "ði"} in the["variants"]
+    vowels = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
+    weak = {"phones": ["DH", "IY0"], "ipa": "ði", "kind": "weak form", "before": vowels, "after": None}
+    assert weak in the["variants"]
+    assert [item["kind"] for item in tomato["variants"]][0] == "dictionary variant"
     assert (forty["word"], forty["spoken"], two["spoken"]) == ("42", "forty", "two")
 
 
@@ -214,6 +217,7 @@ def test_phones_as_a_table(tmp_path: Path) -> None:
     assert "wˈɛðɚ" in rows["weather"]
     assert "user" in rows["Nguyen"]
     assert "42 (two)" in done.stdout
+    assert "weak form: ənd" in runner.invoke(app, ["phones", "black and white"]).stdout
     long = runner.invoke(app, ["phones", "internationalization"]).stdout
     assert "…" not in long
     assert max(map(len, long.splitlines())) <= 80

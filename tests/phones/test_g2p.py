@@ -97,7 +97,7 @@ def test_unlisted_words_are_pronounced_by_the_model():
     word = phonemize("a blorptangle").words[1]
     assert word.source == "g2p"
     assert [phone.symbol for phone in word.phones][:3] == ["B", "L", "AO"]
-    assert word.variants[0][0] == "B"
+    assert word.variants[0].phones[0] == "B"
 
 
 def test_a_text_of_unpronounceable_letters_still_has_an_answer():

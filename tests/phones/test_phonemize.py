@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.phones import PHONES, VOWELS, UserLexicon, phonemize
+from elocute.types import Variant
 
 
 class Spelling:
@@ -39,7 +40,7 @@ def test_words_phones_stress_and_syllables():
         ("EH", 1, 0), ("L", None, 1), ("AH", 0, 1), ("F", None, 2), ("AH", 0, 2), ("N", None, 2), ("T", None, 2),
     ]  # fmt: skip
     assert elephant.source == "lexicon"
-    assert elephant.variants[0] == ("EH1", "L", "AH0", "F", "AH0", "N", "T")
+    assert elephant.variants[0].phones == ("EH1", "L", "AH0", "F", "AH0", "N", "T")
 
 
 def test_one_written_token_of_several_words():
@@ -56,8 +57,8 @@ def test_sources_take_precedence():
     user = UserLexicon.from_mapping({"bear": "/biːɹ/", "wug": "W AH1 G"})
     words = phonemize("bear wug cat wugs", lexicon=user).words
     assert [word.source for word in words] == ["user", "user", "lexicon", "g2p"]
-    assert words[0].variants == (("B", "IY1", "R"),)
-    assert words[3].variants[0] == ("W", "AH1", "G", "Z")
+    assert words[0].variants == (Variant(phones=("B", "IY1", "R")),)
+    assert words[3].variants[0].phones == ("W", "AH1", "G", "Z")
 
 
 def test_a_user_entry_beats_spelling_out():
@@ -82,7 +83,7 @@ def test_given_pronunciations_fix_every_word():
     canonical = phonemize("tai goose", pronunciations=[["T", "ay1"], ["G", "UW", "S"]])
     assert symbols(canonical) == "T AY G UW S"
     assert [word.source for word in canonical] == ["given", "given"]
-    assert canonical.words[0].variants == (("T", "AY1"),)
+    assert canonical.words[0].variants == (Variant(phones=("T", "AY1")),)
     assert [phone.stress for phone in canonical.phones] == [None, 1, None, None, None]
 
 

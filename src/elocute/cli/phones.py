@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,10 @@ from elocute.cli.options import FormatChoice, LexiconFile, Verbose
 from elocute.cli.output import Format, show, speaks_unicode, write
 
 if TYPE_CHECKING:
-    from elocute.types import Canonical, Word
+    from elocute.types import Canonical, Variant, Word
 
-_MOST_VARIANTS = 3
+_MOST_VARIANTS = 4
+"""So many accepted forms of a word does the table show; JSON has all."""
 
 
 class Engine(StrEnum):
@@ -29,6 +31,7 @@ class Engine(StrEnum):
 EXAMPLES = (
     'elocute phones "The weather is nice"',
     'elocute phones "Dr. Nguyen paid $42" --format json',
+    'elocute phones "Did you get up?"',
     'elocute phones "Nguyen" --lexicon mine.txt',
 )
 """Shown under the help of the command."""
@@ -44,7 +47,7 @@ def phones(
     """Show how a text should be said.
 
     Its words with ARPABET phones and stress, IPA, syllables, where the pronunciation comes from, and what else is
-    accepted.
+    accepted, beside these neighbours.
     """
     from elocute.phones import UserLexicon, phonemize
 
@@ -61,7 +64,7 @@ def describe(word: Word) -> dict[str, Any]:
     """One word as plain JSON values; phones carry their stress digits."""
     from elocute.phones import to_ipa
 
-    symbols = list(word.variants[0])
+    symbols = list(word.variants[0].phones)
     syllables: list[list[str]] = []
     for symbol, phone in zip(symbols, word.phones, strict=True):
         if phone.syllable_index == len(syllables):
@@ -74,8 +77,46 @@ def describe(word: Word) -> dict[str, Any]:
         "ipa": to_ipa(symbols),
         "syllables": syllables,
         "source": word.source,
-        "variants": [{"phones": list(variant), "ipa": to_ipa(variant)} for variant in word.variants[1:]],
+        "variants": [_describe_variant(variant) for variant in word.variants[1:]],
     }
+
+
+def _describe_variant(variant: Variant) -> dict[str, Any]:
+    """An accepted form as plain JSON values; `before` and `after` are phones that its neighbour must have there."""
+    from elocute.phones import PHONES, to_ipa
+
+    def named(neighbours: frozenset[str] | None) -> str | None:
+        """Phones in a line; "any" where it only matters that there is a neighbour."""
+        if neighbours is None:
+            return None
+        return "any" if neighbours >= set(PHONES) else " ".join(sorted(neighbours))
+
+    return {
+        "phones": list(variant.phones),
+        "ipa": to_ipa(variant.phones),
+        "kind": variant.kind,
+        "before": named(variant.before),
+        "after": named(variant.after),
+    }
+
+
+def _also_accepted(plain: Mapping[str, Any], *, is_ipa: bool) -> str:
+    """The first accepted forms of a described word that differ by more than stress, a line for each kind."""
+    from elocute.phones.variants import unstressed
+
+    by_kind: dict[str, list[str]] = {}
+    shown = {unstressed(plain["phones"])}
+    for item in plain["variants"]:
+        if unstressed(item["phones"]) not in shown:
+            shown.add(unstressed(item["phones"]))
+            by_kind.setdefault(item["kind"], []).append(item["ipa"] if is_ipa else " ".join(item["phones"]))
+    lines: list[str] = []
+    left = _MOST_VARIANTS
+    for kind, forms in by_kind.items():
+        if left > 0:
+            lines.append(f"{kind}: {', '.join(forms[:left])}")
+        left -= len(forms)
+    return "\n".join([*lines, *([f"and {-left} more"] if left < 0 else [])])
 
 
 def _show(canonical: Canonical, *, is_ipa: bool) -> None:
@@ -92,15 +133,13 @@ def _show(canonical: Canonical, *, is_ipa: bool) -> None:
     table.add_column("Also accepted", overflow="fold", ratio=4)
     for word in canonical:
         plain = describe(word)
-        others = [item["ipa"] if is_ipa else " ".join(item["phones"]) for item in plain["variants"]]
-        more = f" and {len(others) - _MOST_VARIANTS} more" if len(others) > _MOST_VARIANTS else ""
         name = word.text if word.text.lower() == word.spoken else f"{word.text} ({word.spoken})"
         cells = [
             Text(name),
             Text(" . ".join(" ".join(syllable) for syllable in plain["syllables"])),
             *([Text(plain["ipa"])] if is_ipa else []),
             Text("guessed" if word.source == "g2p" else word.source, style="yellow" if word.source == "g2p" else ""),
-            Text(", ".join(others[:_MOST_VARIANTS]) + more),
+            Text(_also_accepted(plain, is_ipa=is_ipa)),
         ]
         table.add_row(*cells)
     show(table)

@@ -9,10 +9,11 @@ from elocute.phones.g2p import G2P, load_g2p
 from elocute.phones.inflect import inflected
 from elocute.phones.inventory import VOWELS, parse_arpabet, split_stress
 from elocute.phones.lexicon import Pronunciation, UserLexicon, default_lexicon
+from elocute.phones.linking import with_neighbours
 from elocute.phones.normalize import Token, normalize
 from elocute.phones.syllables import syllable_indices
-from elocute.phones.variants import accepted
-from elocute.types import Canonical, Phone, PronunciationSource, Word
+from elocute.phones.variants import USERS, accepted
+from elocute.types import Canonical, Phone, PronunciationSource, Variant, Word
 
 
 def phonemize(
@@ -26,7 +27,8 @@ def phonemize(
 
     A written token that is said as several words ("42" -> forty two) gives several Words; each carries the whole
     token as its `text`. Pronunciations come from, in this order: `pronunciations`, `lexicon`, the package's lexicon,
-    a listed word of which this is a form (source "g2p", as it is derived), the G2P engine.
+    a listed word of which this is a form (source "g2p", as it is derived), the G2P engine. Neighbours add variants to
+    each other ("did you" with JH), but not to what `pronunciations` or `lexicon` gave.
 
     Args:
         text: what was read aloud.
@@ -53,21 +55,25 @@ def phonemize(
         for spoken in token.spoken:
             variants, source = _look_up(spoken, lexicon, g2p)
             words.append(_word(len(words), token.text, spoken, variants, source))
-    return Canonical(text=text, words=tuple(words))
+    return Canonical(text=text, words=with_neighbours(words))
 
 
-def with_pronunciation(word: Word, variant: Pronunciation) -> Word:
-    """The same word said as `variant`, one of its accepted pronunciations, which becomes the canonical one."""
+def with_pronunciation(word: Word, variant: Variant) -> Word:
+    """The same word said as `variant`, one of its accepted pronunciations, which becomes the canonical one.
+
+    The word's `variant` then tells its kind.
+    """
     variants = (variant, *(other for other in word.variants if other != variant))
     return _word(word.phones[0].word_index, word.text, word.spoken, variants, word.source)
 
 
 def _look_up(
     spoken: str, lexicon: UserLexicon | None, g2p: str | G2P
-) -> tuple[tuple[Pronunciation, ...], PronunciationSource]:
-    """Accepted pronunciations of one spoken word, and where they came from."""
+) -> tuple[tuple[Variant, ...], PronunciationSource]:
+    """Accepted pronunciations of one spoken word, whatever its neighbours, and where they came from."""
     if lexicon is not None and spoken in lexicon:
-        return lexicon.get(spoken), "user"
+        first, *others = lexicon.get(spoken)
+        return (Variant(phones=first), *(Variant(phones=other, kind=USERS) for other in others)), "user"
     variants = default_lexicon().get(spoken)
     if variants:
         return accepted(spoken, variants), "lexicon"
@@ -100,16 +106,16 @@ def _given(tokens: Sequence[Token], pronunciations: Sequence[Sequence[str]]) -> 
     words = []
     for index, ((written, word), phones) in enumerate(zip(spoken, pronunciations, strict=True)):
         try:
-            variant = parse_arpabet(phones)
+            variant = Variant(phones=parse_arpabet(phones))
         except PhoneError as error:
             raise PhoneError(f"pronunciation {index + 1}, of {word!r}: {error}") from error
         words.append(_word(index, written, word, (variant,), "given"))
     return tuple(words)
 
 
-def _word(index: int, text: str, spoken: str, variants: tuple[Pronunciation, ...], source: PronunciationSource) -> Word:
+def _word(index: int, text: str, spoken: str, variants: tuple[Variant, ...], source: PronunciationSource) -> Word:
     """A Word whose canonical phones are its first variant."""
-    canonical = variants[0]
+    canonical = variants[0].phones
     phones = []
     for symbol, syllable in zip(canonical, syllable_indices(canonical), strict=True):
         base, stress = split_stress(symbol)

@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from elocute.phones.inventory import VOWELS, split_stress
 from elocute.phones.lexicon import Pronunciation
+from elocute.phones.weak import STRONG, strong_and_weak
+from elocute.types import Variant
 
 MAX_VARIANTS = 16
-"""Listed pronunciations are all kept; derived ones are cut off here."""
+"""Listed pronunciations and strong and weak forms are all kept; derived ones are cut off here."""
+
+LISTED, USERS = "dictionary variant", "user's"
+FLAP, MERGER, SCHWA_R = "flap", "cot-caught merger", "schwa and r"
+DROPPED, REDUCED, BRITISH = "schwa dropped", "reduced vowel", "British"
 
 _OBSTRUENTS = frozenset("P T K B D G F V TH DH S Z SH ZH CH JH".split())
 _BEFORE_SYLLABIC_L = _OBSTRUENTS | {"N", "M"}
@@ -34,41 +41,78 @@ _BATH = re.compile(
 )
 
 
-def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Pronunciation, ...]:
-    """All accepted pronunciations of a word: the listed ones in their order, then those that follow by rule.
+def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Variant, ...]:
+    """All accepted pronunciations of a word by itself: the listed ones in their order, then those that follow by rule.
 
-    Derived are, of each listed one: a flap for T; AA for AO (the merger of "cot" and "caught"); schwa dropped before L
-    and N; schwa and unstressed IH exchanged; ER and AH R exchanged before vowels; and the RP form (no R before
-    consonants and at the end, "lot" with AO, "bath" with AA, yod in "new"), with final IY tense or lax, again with
-    those reductions.
+    Of a function word there follow its strong and weak forms (`weak`). Derived are, of each form that goes with any
+    neighbour: a flap for T; AA for AO (the merger of "cot" and "caught"); schwa dropped before L and N; schwa and
+    unstressed IH exchanged; ER and AH R exchanged before vowels; and the RP form (no R before consonants and at the
+    end, "lot" with AO, "bath" with AA, yod in "new"), with final IY tense or lax, again with those reductions.
+
+    A listed form that a rule makes of the first has the name of the rule.
 
     Args:
         word: lower case; its spelling tells apart what the phones do not.
         listed: pronunciations with stress digits, canonical first.
 
-    >>> [" ".join(v) for v in accepted("water", (("W", "AO1", "T", "ER0"),))]
-    ['W AO1 T ER0', 'W AO1 D ER0', 'W AO1 T AH0']
+    >>> [(" ".join(variant.phones), variant.kind) for variant in accepted("water", (("W", "AO1", "T", "ER0"),))[:2]]
+    [('W AO1 T ER0', None), ('W AO1 D ER0', 'flap')]
     """
-    out = dict.fromkeys(listed)
-    derived: list[Pronunciation] = []
-    for variant in listed:
-        derived += [_flapped(variant), _merged(variant), *_reduced(word, variant)]
-    for variant in listed:
-        british = _british(word, variant)
-        derived += [british, *_reduced(word, british)]
-        if british[-1] == "IY0":
-            relaxed = (*british[:-1], "IH0")
-            derived += [relaxed, *_reduced(word, relaxed)]
-    for variant in derived:
+    forms = strong_and_weak(word)
+    by_rule = dict(_derived(word, [listed[0]])[::-1])  # of two rules that make the same, the first gives the name
+    out = {listed[0]: Variant(phones=listed[0])}
+    for phones in listed[1:]:
+        alike = [form for form in forms if unstressed(form.phones) == unstressed(phones)]
+        form = next((form for form in alike if form.phones == phones), alike[0] if alike else None)
+        kind = by_rule.get(phones, LISTED)
+        if form is not None and not (form.kind == STRONG and _is_strong(listed[0], forms)):
+            out[phones] = replace(form, phones=phones)
+        else:
+            out[phones] = Variant(phones=phones, kind=kind)
+    known = {unstressed(phones) for phones in out}
+    for form in forms:
+        if unstressed(form.phones) not in known:
+            is_other_accent = form.kind == STRONG and _is_strong(listed[0], forms)
+            out[form.phones] = replace(form, kind=BRITISH) if is_other_accent else form
+    free = [variant.phones for variant in out.values() if variant.before is None and variant.after is None]
+    for phones, kind in _derived(word, free):
         if len(out) >= MAX_VARIANTS:
             break
-        out.setdefault(variant)
-    return tuple(out)
+        out.setdefault(phones, Variant(phones=phones, kind=kind))
+    return tuple(out.values())
+
+
+def unstressed(phones: Sequence[str]) -> Pronunciation:
+    """Phones without their stress digits, which is all that a recording is compared with."""
+    return tuple(phone.rstrip("012") for phone in phones)
+
+
+def _is_strong(phones: Pronunciation, forms: Sequence[Variant]) -> bool:
+    """Whether a pronunciation is one of a word's strong forms."""
+    return any(form.kind == STRONG and unstressed(form.phones) == unstressed(phones) for form in forms)
+
+
+def _derived(word: str, listed: Sequence[Pronunciation]) -> list[tuple[Pronunciation, str]]:
+    """What follows by rule from pronunciations, and the name of the rule."""
+    found = []
+    for phones in listed:
+        found += [(_flapped(phones), FLAP), (_merged(phones), MERGER), *_reduced(word, phones)]
+    for phones in listed:
+        british = _british(word, phones)
+        has_lax_end = british[-1] == "IY0" and _has_two_vowels(british)  # "happy", but not "he"
+        for form in [british, (*british[:-1], "IH0")] if has_lax_end else [british]:
+            found += [(form, BRITISH), *((reduced, BRITISH) for reduced, _ in _reduced(word, form))]
+    return found
 
 
 def _is_vowel(phones: Sequence[str], at: int) -> bool:
     """Whether a vowel stands at a place; False outside."""
     return 0 <= at < len(phones) and split_stress(phones[at])[0] in VOWELS
+
+
+def _has_two_vowels(phones: Pronunciation) -> bool:
+    """Whether a form has an unstressed vowel beside another one; that of "this" and "he" is not free to change."""
+    return sum(_is_vowel(phones, i) for i in range(len(phones))) > 1
 
 
 def _flapped(phones: Pronunciation) -> Pronunciation:
@@ -89,11 +133,17 @@ def _merged(phones: Pronunciation) -> Pronunciation:
     )
 
 
-def _reduced(word: str, phones: Pronunciation) -> list[Pronunciation]:
-    """What fast or careful speech of either accent makes of a pronunciation."""
-    linked = _linked(phones)
+def _reduced(word: str, phones: Pronunciation) -> list[tuple[Pronunciation, str]]:
+    """What fast or careful speech of either accent makes of a pronunciation, and its name."""
     high, low = _high_schwa(word, phones), _low_schwa(phones)
-    return [linked, _syllabic(word, phones), high, low, _syllabic(word, high), _syllabic(word, low)]
+    return [
+        (_linked(phones), SCHWA_R),
+        (_syllabic(word, phones), DROPPED),
+        (high, REDUCED),
+        (low, REDUCED),
+        (_syllabic(word, high), DROPPED),
+        (_syllabic(word, low), DROPPED),
+    ]
 
 
 def _syllabic(word: str, phones: Pronunciation) -> Pronunciation:
@@ -113,7 +163,7 @@ def _syllabic(word: str, phones: Pronunciation) -> Pronunciation:
 
 def _high_schwa(word: str, phones: Pronunciation) -> Pronunciation:
     """Inner schwas as IH where the spelling has e or i: JH AE1 K IH0 T."""
-    if not re.search("[ei]", word):
+    if not re.search("[ei]", word) or not _has_two_vowels(phones):
         return phones
     last = len(phones) - 1
     return tuple(
@@ -125,6 +175,8 @@ def _high_schwa(word: str, phones: Pronunciation) -> Pronunciation:
 def _low_schwa(phones: Pronunciation) -> Pronunciation:
     """Inner unstressed IH as schwa, but for the ending NG: R OW1 Z AH0 Z."""
     last = len(phones) - 1
+    if not _has_two_vowels(phones):
+        return phones
     return tuple(
         "AH0" if phone == "IH0" and 0 < i < last and phones[i + 1] not in ("NG", "AH0") else phone
         for i, phone in enumerate(phones)
