@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from elocute.cli.figures import NONE, new_table, interval, number, with_interval, with_note
+from elocute.cli.figures import NONE, interval, new_table, number, with_interval, with_note
 from elocute.evaluation.result import (
     CONSTANT,
     ECHO,
