@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elocute.cli import assess, batch, doctor, evaluate, models, phones, train
+from elocute.cli import assess, batch, doctor, evaluate, evaluate_localisation, models, phones, train
 from elocute.cli.options import VERBOSE, Verbose
 from elocute.errors import ElocuteError
 
@@ -51,6 +51,7 @@ app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
 app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
+evaluate.app.command("localisation")(evaluate_localisation.localisation)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
 app.add_typer(train.app, name="train")
 

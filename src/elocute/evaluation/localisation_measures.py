@@ -1,0 +1,328 @@
+"""What a report says of an error whose place is known: is it found, do its neighbours suffer, is it named rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from elocute.evaluation.localisation_planting import SAID_AFTER, Kind, Phones, Planted
+from elocute.phones import VOWELS
+from elocute.report import PhoneReport, Report
+from elocute.training.planting import SAID_INSTEAD
+
+Source = Literal["splice", "flite", "text"]
+SOURCES: tuple[Source, ...] = ("splice", "flite", "text")
+
+_CLASSES = {
+    "stops": "P B T D K G",
+    "affricates": "CH JH",
+    "fricatives": "F V TH DH S Z SH ZH HH",
+    "nasals": "M N NG",
+    "approximants": "L R W Y",
+}
+CLASSES = ("vowels", *_CLASSES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One planted error and everything that is needed to judge a report of it.
+
+    Attributes:
+        id: of the recording.
+        speaker: who spoke, over all sources.
+        source: how the error was planted.
+        planted: the error, in places of `phones`.
+        text: the sentence.
+        phones: canonical phones of each word, as the planted recording was assessed.
+        clean_index: for each of these phones its index among those of the clean recording; None where it has none.
+        is_good: for each of them whether it is known to be well said.
+        said_was_heard: whether the acoustic model, left to itself, hears the donor as the phone it is in its own
+            recording; None where there is no donor.
+        heard_at_place: what it hears at the place of the error, left to itself; None where that place is not known.
+    """
+
+    id: str
+    speaker: str
+    source: Source
+    planted: Planted
+    text: str
+    phones: tuple[Phones, ...]
+    clean_index: tuple[int | None, ...]
+    is_good: tuple[bool, ...]
+    said_was_heard: bool | None = None
+    heard_at_place: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one planted error; scores in points of the report's scale, drops against the clean recording.
+
+    Attributes:
+        id: of the recording.
+        speaker: who spoke.
+        source: how the error was planted.
+        kind: of error.
+        word: canonical phones of its word.
+        word_index: which word of the text.
+        phone_index: which phone of the word; of an insertion the one before it.
+        canonical: phone that should be said; None for an insertion.
+        said: phone that was said; None for a deletion.
+        phone_class: class of the canonical phone, of the inserted one for an insertion.
+        phones_in_word: canonical phones of the word.
+        phones_in_utterance: canonical phones of the sentence.
+        is_scored: whether the report has scores; if not, the error counts as neither found nor named.
+        score: of the planted phone; None for an insertion.
+        own_drop: of the planted phone. Where the clean text lacks it, against the phones beside it.
+        beside_drop: mean drop of the phones beside it, in the sentence; for an insertion of the two around it.
+        others_drop: mean drop of the other phones of its word.
+        lowest_in_word: 1 if it has the lowest score of its word, 1/k where k phones share that; None for an insertion.
+        lowest_in_utterance: the same for the sentence.
+        place_reported: for an insertion whether an inserted phone is reported there.
+        neighbour_lowest: for an insertion whether one of its neighbours is lowest of the word (1, 1/k shared).
+        actual_named: `actual` is what was said, in a flagged phone.
+        top1: what was said comes first among the candidates other than the canonical phone.
+        top3: it is one of the first three of them.
+        naive_top1: the commonest confusion of the canonical phone is what was said.
+        naive_top3: one of the three commonest is.
+        flagged: the planted error is flagged.
+        flagged_or_unsure: it is flagged, or the report is unsure about it.
+        probability: that it is wrong, as the report says; None for an insertion that is not reported.
+        untouched: other phones of the sentence that are known to be well said.
+        alarms_before: how many of them are flagged in the clean recording.
+        alarms_after: how many are with the error.
+        unsure_after: about how many the report is unsure with the error.
+        beside: how many of them are beside the error.
+        alarms_beside: how many of those are flagged.
+        inserted_before: inserted phones reported in well-said words of the clean recording.
+        inserted_after: the same with the error, which itself is not counted.
+        flagged_before: whether a phone of its word was flagged before the error was planted.
+        omitted: whether its word is reported as left out.
+        said_was_heard: see `Trial`.
+        heard_at_place: see `Trial`.
+    """
+
+    id: str
+    speaker: str
+    source: Source
+    kind: Kind
+    word: Phones
+    word_index: int
+    phone_index: int
+    canonical: str | None
+    said: str | None
+    phone_class: str
+    phones_in_word: int
+    phones_in_utterance: int
+    is_scored: bool
+    score: float | None
+    own_drop: float | None
+    beside_drop: float | None
+    others_drop: float | None
+    lowest_in_word: float | None
+    lowest_in_utterance: float | None
+    place_reported: bool | None
+    neighbour_lowest: float | None
+    actual_named: bool
+    top1: bool
+    top3: bool
+    naive_top1: bool
+    naive_top3: bool
+    flagged: bool
+    flagged_or_unsure: bool
+    probability: float | None
+    untouched: int
+    alarms_before: int
+    alarms_after: int
+    unsure_after: int
+    beside: int
+    alarms_beside: int
+    inserted_before: int
+    inserted_after: int
+    flagged_before: bool
+    omitted: bool
+    said_was_heard: bool | None
+    heard_at_place: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A report as phones in a row.
+
+    Attributes:
+        phones: canonical phones of all words of the text.
+        word: which word each belongs to.
+        inserted: phones reported as inserted, with the word they are in and how many of its canonical phones are
+            before them.
+        omitted: words reported as left out.
+    """
+
+    phones: tuple[PhoneReport, ...]
+    word: tuple[int, ...]
+    inserted: tuple[tuple[int, int, PhoneReport], ...]
+    omitted: frozenset[int]
+
+    @classmethod
+    def of(cls, report: Report) -> View:
+        """The report's words of the text."""
+        phones, word, inserted = [], [], []
+        for index, entry in enumerate(report.text_words):
+            before = 0
+            for phone in entry.phonemes:
+                if phone.expected is None:
+                    inserted.append((index, before, phone))
+                else:
+                    phones.append(phone)
+                    word.append(index)
+                    before += 1
+        omitted = (index for index, entry in enumerate(report.text_words) if entry.error == "omission")
+        return cls(phones=tuple(phones), word=tuple(word), inserted=tuple(inserted), omitted=frozenset(omitted))
+
+    def scores(self) -> list[float] | None:
+        """Scores of the canonical phones; None unless all have one."""
+        scores = [phone.score for phone in self.phones if phone.score is not None]
+        return scores if scores and len(scores) == len(self.phones) else None
+
+
+def phone_class(phone: str) -> str:
+    """Name of a phone's class.
+
+    >>> phone_class("TH"), phone_class("ER")
+    ('fricatives', 'vowels')
+    """
+    return "vowels" if phone in VOWELS else next(name for name, members in _CLASSES.items() if phone in members.split())
+
+
+def measure(trial: Trial, clean: Report, planted: Report) -> Outcome:
+    """Judge the report of a planted error.
+
+    Args:
+        trial: the error.
+        clean: report of the same recording without it.
+        planted: report of the recording, or of the text, with it.
+    """
+    error, place = trial.planted, trial.planted.place
+    before, after = View.of(clean), View.of(planted)
+    words = [w for w, word in enumerate(trial.phones) for _ in word]
+    symbols = [phone for word in trial.phones for phone in word]
+    if [phone.expected for phone in after.phones] != symbols:
+        raise ValueError(f"{trial.id}: the report has other canonical phones than the trial")
+    at = words.index(place.word) + place.phone
+    is_insertion = error.kind == "insertion"
+    entries = _at_place(after, place.word, place.phone, len(trial.phones[place.word])) if is_insertion else ()
+    entry = (entries[0] if entries else None) if is_insertion else after.phones[at]
+    scores = after.scores()
+    own = () if is_insertion else (at,)
+    beside = [i for i in ((at, at + 1) if is_insertion else (at - 1, at + 1)) if 0 <= i < len(symbols)]
+    in_word = [i for i, w in enumerate(words) if w == place.word]
+    drops = _Drops(trial.clean_index, before.scores(), scores)
+    kept = [i for i in range(len(symbols)) if i not in own and trial.is_good[i]]
+    named = _named(error.canonical, error.said, entry) if scores is not None else (False, False, False)
+    naive = (SAID_AFTER[symbols[at] not in VOWELS] if is_insertion else SAID_INSTEAD[symbols[at]]).split()
+    good_words = {
+        w for w in words if all(good for good, own_word in zip(trial.is_good, words, strict=True) if own_word == w)
+    }
+    return Outcome(
+        id=trial.id,
+        speaker=trial.speaker,
+        source=trial.source,
+        kind=error.kind,
+        word=trial.phones[place.word],
+        word_index=place.word,
+        phone_index=place.phone,
+        canonical=error.canonical,
+        said=error.said,
+        phone_class=phone_class(str(error.said if error.canonical is None else error.canonical)),
+        phones_in_word=len(in_word),
+        phones_in_utterance=len(symbols),
+        is_scored=scores is not None,
+        score=None if is_insertion else after.phones[at].score,
+        own_drop=None if is_insertion else drops.of_planted(at, beside),
+        beside_drop=drops.mean(beside),
+        others_drop=drops.mean([i for i in in_word if i not in own]),
+        lowest_in_word=None if is_insertion else lowest(scores, at, in_word),
+        lowest_in_utterance=None if is_insertion else lowest(scores, at, range(len(symbols))),
+        place_reported=bool(entries) if is_insertion else None,
+        neighbour_lowest=sum(lowest(scores, i, in_word) for i in beside if i in in_word) if is_insertion else None,
+        actual_named=named[0],
+        top1=named[1],
+        top3=named[2],
+        naive_top1=error.said in naive[:1],
+        naive_top3=error.said in naive[:3],
+        flagged=entry is not None and entry.error is not None,
+        flagged_or_unsure=entry is not None and (entry.error is not None or entry.is_unsure),
+        probability=None if entry is None else entry.probability,
+        untouched=len(kept),
+        alarms_before=sum(_is_flagged(before, trial.clean_index[i]) for i in kept),
+        alarms_after=sum(_is_flagged(after, i) for i in kept),
+        unsure_after=sum(after.phones[i].is_unsure for i in kept),
+        beside=sum(i in kept for i in beside),
+        alarms_beside=sum(_is_flagged(after, i) for i in beside if i in kept),
+        inserted_before=sum(w in good_words for w, _, _ in before.inserted),
+        inserted_after=sum(
+            w in good_words and not any(phone is hit for hit in entries) for w, _, phone in after.inserted
+        ),
+        flagged_before=any(
+            phone.error is not None for w, phone in zip(before.word, before.phones, strict=True) if w == place.word
+        ),
+        omitted=place.word in after.omitted,
+        said_was_heard=trial.said_was_heard,
+        heard_at_place=trial.heard_at_place,
+    )
+
+
+def lowest(scores: Sequence[float] | None, at: int, among: Sequence[int] | range) -> float:
+    """1 if the score at a place is the lowest among some, 1/k where k of them share it, else 0."""
+    if scores is None:
+        return 0.0
+    least = min(scores[i] for i in among)
+    return 1.0 / sum(scores[i] == least for i in among) if scores[at] == least else 0.0
+
+
+def _is_flagged(view: View, index: int | None) -> bool:
+    """Whether a canonical phone is flagged; one that is not there is not."""
+    return index is not None and view.phones[index].error is not None
+
+
+def _at_place(view: View, word: int, phone: int, length: int) -> tuple[PhoneReport, ...]:
+    """Inserted phones behind a phone of a word; behind its last one, also those before the first of the next word."""
+    return tuple(
+        entry
+        for w, before, entry in view.inserted
+        if (w, before) == (word, phone + 1) or (phone + 1 == length and (w, before) == (word + 1, 0))
+    )
+
+
+def _named(canonical: str | None, said: str | None, entry: PhoneReport | None) -> tuple[bool, bool, bool]:
+    """Whether an entry names what was said: as `actual` of a flagged phone, first and among the first three."""
+    if entry is None:
+        return False, False, False
+    instead = [item.phone for item in entry.nbest if item.phone != canonical]
+    return entry.error is not None and entry.actual == said, said in instead[:1], said in instead[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drops:
+    """How far scores fell; None where either report has none."""
+
+    clean_index: tuple[int | None, ...]
+    before: Sequence[float] | None
+    after: Sequence[float] | None
+
+    def mean(self, places: Sequence[int]) -> float | None:
+        """Mean drop of some phones of the planted report; those that the clean one lacks are left out."""
+        if self.before is None or self.after is None:
+            return None
+        drops = [self.before[c] - self.after[i] for i in places if (c := self.clean_index[i]) is not None]
+        return float(np.mean(drops)) if drops else None
+
+    def of_planted(self, at: int, beside: Sequence[int]) -> float | None:
+        """Drop of the planted phone; one that the clean text lacks is compared with the phones beside it there."""
+        if self.clean_index[at] is not None:
+            return self.mean([at])
+        if self.before is None or self.after is None:
+            return None
+        around = [self.before[c] for i in beside if (c := self.clean_index[i]) is not None]
+        return float(np.mean(around)) - self.after[at] if around else None
