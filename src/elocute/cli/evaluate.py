@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elocute.cli.batch import configuration, progress_bar
+from elocute.cli.evaluate_l2arctic import l2arctic
+from elocute.cli.evaluate_robustness import robustness
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
 from elocute.config import AssessorConfig
@@ -295,3 +297,7 @@ def _warn_of_seen_speakers() -> None:
         "elocute: WARNING: the shipped models trained on the split train; what they score there says nothing about "
         "speakers that they do not know. Evaluate --split test, or train without --in-sample\n"
     )
+
+
+app.command("l2arctic")(l2arctic)
+app.command("robustness")(robustness)

@@ -84,7 +84,7 @@ def evaluate_mdd(
     *,
     draws: int = DRAWS,
     seed: int = SEED,
-    limit: int | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> MddEvaluation:
     """Measure stored predictions against annotators.
 
@@ -93,12 +93,12 @@ def evaluate_mdd(
         stored: predictions, at least one for each of them.
         draws: resamples of the speakers behind each interval.
         seed: of the resampling.
-        limit: only as many utterances, from the first.
+        data: facts about the data to add to those counted here.
 
     Raises:
         ConfigError: predictions are missing or do not fit the corpus, or say nothing that can be measured.
     """
-    utterances = corpus.utterances[:limit]
+    utterances = corpus.utterances
     by_id = {prediction.id: prediction for prediction in stored.utterances}
     missing = [item.id for item in utterances if item.id not in by_id]
     if missing:
@@ -118,7 +118,7 @@ def evaluate_mdd(
     parts = list(_parts(utterances, draws, seed))
     strings = _strings(utterances, answers, can_flag=can_flag, has_free=has_free)
     return MddEvaluation(
-        data=_facts(corpus, utterances, limit),
+        data=dict(data or {}) | _facts(corpus),
         provenance=dict(stored.provenance),
         settings={
             "draws": draws,
@@ -135,7 +135,7 @@ def evaluate_mdd(
         insertions=tuple(_insertion_rows(utterances, answers, parts)) if can_flag else (),
         strings=tuple(_string_rows(utterances, strings, parts)),
         definitions=DEFINITIONS,
-        notes=tuple(_notes(corpus, utterances, can_flag=can_flag, has_free=has_free)),
+        notes=tuple(_notes(corpus, can_flag=can_flag, has_free=has_free)),
     )
 
 
@@ -294,13 +294,13 @@ def _string_rows(
             )
 
 
-def _facts(corpus: ArcticCorpus, utterances: Sequence[ArcticUtterance], limit: int | None) -> dict[str, object]:
+def _facts(corpus: ArcticCorpus) -> dict[str, object]:
     """Counts of what was evaluated."""
+    utterances = corpus.utterances
     phones = [phone for item in utterances for phone in item.phones]
     kinds = Counter("distorted" if phone.is_distorted else phone.said.kind for phone in phones)
     return {
         "corpus": "L2-ARCTIC",
-        "limit": limit,
         "speakers": list(dict.fromkeys(item.speaker for item in utterances)),
         "utterances": len(utterances),
         "unannotated": len(corpus.unannotated),
@@ -317,11 +317,9 @@ def _facts(corpus: ArcticCorpus, utterances: Sequence[ArcticUtterance], limit: i
     }
 
 
-def _notes(
-    corpus: ArcticCorpus, utterances: Sequence[ArcticUtterance], *, can_flag: bool, has_free: bool
-) -> Iterator[str]:
+def _notes(corpus: ArcticCorpus, *, can_flag: bool, has_free: bool) -> Iterator[str]:
     """What a reader of the figures should know."""
-    speakers = len({item.speaker for item in utterances})
+    speakers = len({item.speaker for item in corpus.utterances})
     notes = {
         "the predictions have no operating point and name nothing, so only strings are measured": not can_flag,
         "no PER of free decoding: the predictions hold no phones decoded without the text": not has_free,
