@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
+from elocute.errors import ConfigError
 from elocute.evaluation import distort
 from elocute.evaluation.robustness_build import (
     Builder,
@@ -112,3 +115,24 @@ SUCCESS = {
     "distorted": f"scored, and total within {TOTAL_WITHIN:g} of 100 of the clean one",
 }
 """What counts as success in each group."""
+
+
+def chosen_cases(names: Sequence[str], *, has_noise: bool) -> tuple[str, ...]:
+    """Names of the cases of a run, in the order of the tables: clean, and those asked for, or all that can be made.
+
+    Args:
+        names: asked for; empty for all.
+        has_noise: whether there are clips of noise.
+
+    Raises:
+        ConfigError: a name is unknown, or its case needs clips and there are none.
+    """
+    for name in names:
+        if name not in BY_NAME:
+            close = get_close_matches(name, BY_NAME, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"expected some of {', '.join(BY_NAME)}"
+            raise ConfigError(f"{name!r} is no case; {hint}")
+        if BY_NAME[name].needs_noise and not has_noise:
+            raise ConfigError(f"case {name} needs clips of noise; name their folder with --noise")
+    wanted = {"clean", *names} if names else {case.name for case in CASES if has_noise or not case.needs_noise}
+    return tuple(case.name for case in CASES if case.name in wanted)

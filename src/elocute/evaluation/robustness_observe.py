@@ -37,9 +37,11 @@ class Observation:
     """What the assessor said of one recording of a case.
 
     Attributes:
+        utterance: id of the utterance.
         case: its name.
         detail: which word, clip or utterance.
         total: 0 to 100; None where it refused.
+        clean_total: that of the clean recording.
         completeness: 0 to 1; None where it refused.
         words: words of the text.
         errors: how many words have each error, of the text and beside it.
@@ -55,9 +57,11 @@ class Observation:
         warnings: kinds of all its warnings.
     """
 
+    utterance: str
     case: str
     detail: str
     total: float | None
+    clean_total: float | None
     completeness: float | None
     words: int
     errors: Mapping[str, int]
@@ -109,21 +113,26 @@ class RobustnessFactory:
     def __call__(self) -> AssessRow:
         """Load the models once."""
         assessor = self.make_assessor()
-        clip = cache(lambda name: load_audio(self.clips[name]).samples)
+        clip = cache(lambda name: _samples(self.clips[name]))
 
         def assess(row: ManifestRow) -> Mapping[str, object]:
             plan = self.plans[row.id]
             return {"run": self.run} | observe(
                 assessor,
                 plan,
-                load_audio(row.audio).samples,
+                _samples(self.recordings[row.id]),
                 cases=[BY_NAME[name] for name in self.cases],
-                recording_of=lambda name: load_audio(self.recordings[name]).samples,
+                recording_of=lambda name: _samples(self.recordings[name]),
                 clip=clip,
                 seed=self.seed,
             )
 
         return assess
+
+
+def _samples(path: Path) -> Float32:
+    """Samples of a file; read first, so that errors do not say where the corpus lies."""
+    return load_audio(path.read_bytes()).samples
 
 
 def observe(
@@ -162,7 +171,7 @@ def observe(
     is_scored = clean.report is not None and clean.report.utterance.total is not None
     words = clean.report.text_words if clean.report is not None and is_scored else ()
     material = Material(plan=plan, samples=samples, words=words, other=other, clip=clip)
-    observations = [_observation(BY_NAME["clean"], clean, clean)]
+    observations = [_observation(plan.id, BY_NAME["clean"], clean, clean)]
     not_built: dict[str, str] = {}
     for case in cases:
         try:
@@ -172,7 +181,7 @@ def observe(
         except NotBuiltError as reason:
             not_built[case.name] = str(reason)
             continue
-        observations.extend(_observation(case, item, clean) for item in assessed)
+        observations.extend(_observation(plan.id, case, item, clean) for item in assessed)
     return {"observations": [asdict(item) for item in observations], "not_built": not_built}
 
 
@@ -183,7 +192,7 @@ def _check_length(recordings: Sequence[Recording]) -> None:
         raise NotBuiltError(f"the recording would be longer than {limit_s:g} s")
 
 
-def _observation(case: Case, item: Assessed, clean: Assessed) -> Observation:
+def _observation(utterance: str, case: Case, item: Assessed, clean: Assessed) -> Observation:
     """What is kept of a report."""
     report, total = item.report, item.total
     completeness = None if report is None or total is None else report.utterance.completeness
@@ -191,9 +200,11 @@ def _observation(case: Case, item: Assessed, clean: Assessed) -> Observation:
     warnings = () if report is None else tuple(sorted({kind_of(warning) for warning in report.warnings}))
     change = _change(item, clean)
     return Observation(
+        utterance=utterance,
         case=case.name,
         detail=item.recording.detail,
         total=total,
+        clean_total=clean.total,
         completeness=None if completeness is None else round(completeness / SCALE, 4),
         words=0 if report is None else len(report.text_words),
         errors={name: found[name] for name in WORD_ERRORS},
