@@ -89,7 +89,7 @@ class Variant:
 
     Attributes:
         phones: ARPABET with stress digits where stress is known; never empty.
-        kind: what it is, as a teacher would call it ("weak form", "flap"; `phones.variants.KINDS`), several joined by
+        kind: what it is, as a teacher would call it ("weak form", "flap"; `phones.kinds.KINDS`), several joined by
             commas; None for the dictionary form.
         before: it is said only before a word that begins with one of these phones; None for any, and for the last.
         after: it is said only after a word that ends in one of these phones; None for any, and for the first.

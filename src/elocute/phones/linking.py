@@ -16,16 +16,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from elocute.phones.inventory import PHONES, VOWELS, split_stress
+from elocute.phones.kinds import (
+    ASSIMILATION,
+    COALESCENCE,
+    ELISION,
+    FLAP,
+    INTRUSIVE_R,
+    LINKING_R,
+    LISTED,
+    SHARED,
+    WEAK,
+)
 from elocute.phones.lexicon import Pronunciation
-from elocute.phones.variants import FLAP, LISTED, unstressed
-from elocute.phones.weak import function_words
+from elocute.phones.variants import unstressed
+from elocute.phones.weak import function_words, is_weak_before
 from elocute.types import Variant, Word
 
 MAX_LINKED = 8
 """So many variants at most do its neighbours give to a word."""
-
-LINKING_R, INTRUSIVE_R = "linking r", "intrusive r"
-ELISION, ASSIMILATION, SHARED, COALESCENCE = "final consonant elided", "assimilation", "shared consonant", "joined y"
 
 _CONSONANTS = frozenset(PHONES) - VOWELS
 _FUNCTION_WORDS = frozenset(function_words())
@@ -65,9 +73,12 @@ def with_neighbours(words: Sequence[Word]) -> tuple[Word, ...]:
 
 
 def _linked(word: Word, previous: Word | None, following: Word | None) -> Word:
-    """A word with its variants between its neighbours."""
+    """A word with the variants that it has between its neighbours."""
     if word.source in ("given", "user"):
         return word
+    if not is_weak_before(word.spoken, following.spoken if following else None):
+        dictionary, *others = word.variants
+        word = replace(word, variants=(dictionary, *(one for one in others if one.kind != WEAK)))
     found: list[Variant] = []
     if following is not None:
         starts = frozenset(unstressed(variant.phones[:1])[0] for variant in following.variants)

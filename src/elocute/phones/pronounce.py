@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from elocute.errors import PhoneError
 from elocute.phones.g2p import G2P, load_g2p
 from elocute.phones.inflect import inflected
 from elocute.phones.inventory import VOWELS, parse_arpabet, split_stress
+from elocute.phones.kinds import USERS
 from elocute.phones.lexicon import Pronunciation, UserLexicon, default_lexicon
 from elocute.phones.linking import with_neighbours
 from elocute.phones.normalize import Token, normalize
 from elocute.phones.syllables import syllable_indices
-from elocute.phones.variants import USERS, accepted
+from elocute.phones.variants import accepted
+from elocute.phones.weak import is_spelled_out
 from elocute.types import Canonical, Phone, PronunciationSource, Variant, Word
+
+_WORDS_KEPT = 4096
+"""The rules of so many words are applied once and remembered."""
 
 
 def phonemize(
@@ -74,10 +80,17 @@ def _look_up(
     if lexicon is not None and spoken in lexicon:
         first, *others = lexicon.get(spoken)
         return (Variant(phones=first), *(Variant(phones=other, kind=USERS) for other in others)), "user"
-    variants = default_lexicon().get(spoken)
+    variants = _listed(spoken)
     if variants:
-        return accepted(spoken, variants), "lexicon"
+        return variants, "lexicon"
     return accepted(spoken, _derive(spoken, lexicon, g2p)), "g2p"
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _listed(spoken: str) -> tuple[Variant, ...]:
+    """Accepted pronunciations of a word that the package's lexicon lists; empty if it does not."""
+    listed = [phones for phones in default_lexicon().get(spoken) if not is_spelled_out(spoken, phones)]
+    return accepted(spoken, listed) if listed else ()
 
 
 def _derive(spoken: str, lexicon: UserLexicon | None, g2p: str | G2P) -> tuple[Pronunciation, ...]:

@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from elocute.phones.inventory import VOWELS, split_stress
+from elocute.phones.kinds import BRITISH, DROPPED, FLAP, LISTED, MERGER, REDUCED, SCHWA_R, STRONG, WEAK
 from elocute.phones.lexicon import Pronunciation
-from elocute.phones.weak import STRONG, strong_and_weak
+from elocute.phones.weak import strong_and_weak
 from elocute.types import Variant
 
 MAX_VARIANTS = 16
 """Listed pronunciations and strong and weak forms are all kept; derived ones are cut off here."""
-
-LISTED, USERS = "dictionary variant", "user's"
-FLAP, MERGER, SCHWA_R = "flap", "cot-caught merger", "schwa and r"
-DROPPED, REDUCED, BRITISH = "schwa dropped", "reduced vowel", "British"
 
 _OBSTRUENTS = frozenset("P T K B D G F V TH DH S Z SH ZH CH JH".split())
 _BEFORE_SYLLABIC_L = _OBSTRUENTS | {"N", "M"}
@@ -44,10 +41,10 @@ _BATH = re.compile(
 def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Variant, ...]:
     """All accepted pronunciations of a word by itself: the listed ones in their order, then those that follow by rule.
 
-    Of a function word there follow its strong and weak forms (`weak`). Derived are, of each form that goes with any
-    neighbour: a flap for T; AA for AO (the merger of "cot" and "caught"); schwa dropped before L and N; schwa and
-    unstressed IH exchanged; ER and AH R exchanged before vowels; and the RP form (no R before consonants and at the
-    end, "lot" with AO, "bath" with AA, yod in "new"), with final IY tense or lax, again with those reductions.
+    Of a function word there follow its strong and weak forms (`weak`). Derived are, of each form that is not weak: a
+    flap for T; AA for AO (the merger of "cot" and "caught"); schwa dropped before L and N; schwa and unstressed IH
+    exchanged; ER and AH R exchanged before vowels; and the RP form (no R before consonants and at the end, "lot" with
+    AO, "bath" with AA, yod in "new"), with final IY tense or lax, again with those reductions.
 
     A listed form that a rule makes of the first has the name of the rule.
 
@@ -74,7 +71,7 @@ def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Variant, ...]:
         if unstressed(form.phones) not in known:
             is_other_accent = form.kind == STRONG and _is_strong(listed[0], forms)
             out[form.phones] = replace(form, kind=BRITISH) if is_other_accent else form
-    free = [variant.phones for variant in out.values() if variant.before is None and variant.after is None]
+    free = [variant.phones for variant in out.values() if variant.kind != WEAK]
     for phones, kind in _derived(word, free):
         if len(out) >= MAX_VARIANTS:
             break
@@ -95,13 +92,16 @@ def _is_strong(phones: Pronunciation, forms: Sequence[Variant]) -> bool:
 def _derived(word: str, listed: Sequence[Pronunciation]) -> list[tuple[Pronunciation, str]]:
     """What follows by rule from pronunciations, and the name of the rule."""
     found = []
+    may_reduce = not strong_and_weak(word)  # the table of weak forms has all reductions of its words
     for phones in listed:
-        found += [(_flapped(phones), FLAP), (_merged(phones), MERGER), *_reduced(word, phones)]
+        found += [(_flapped(phones), FLAP), (_merged(phones), MERGER)]
+        found += _reduced(word, phones) if may_reduce else []
     for phones in listed:
         british = _british(word, phones)
         has_lax_end = british[-1] == "IY0" and _has_two_vowels(british)  # "happy", but not "he"
         for form in [british, (*british[:-1], "IH0")] if has_lax_end else [british]:
-            found += [(form, BRITISH), *((reduced, BRITISH) for reduced, _ in _reduced(word, form))]
+            found.append((form, BRITISH))
+            found += [(reduced, BRITISH) for reduced, _ in _reduced(word, form)] if may_reduce else []
     return found
 
 

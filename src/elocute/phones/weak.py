@@ -5,9 +5,11 @@ Which forms are accepted follows the lists of weak forms in Gimson's "Pronunciat
 the 39 phones: a syllabic consonant is the bare consonant.
 
 Left out, although they are heard, is what is rare in reading aloud and would hide errors that learners make: a bare N
-for "in", a schwa in "it", "I" and "then", lax IH for the tense vowel of "he" and "me", and K D or SH D without a vowel.
-Forms without their HH are said only after another word, and forms of one consonant only after a sound that carries
-them ("you have" as Y UW V).
+for "in", a schwa in "it", "I", "or", "many" and "then", lax IH for the tense vowel of "he" and "me", and K D or SH D
+without a vowel.
+Forms without their HH are said only after another word, forms of one consonant only after a sound that carries them
+("you have" as Y UW V). At the end of what is said, all but pronouns are strong ("what for"), and so is "there" where it
+means a place; it is taken to do so unless a form of "be" or "have" or a modal verb follows.
 """
 
 from __future__ import annotations
@@ -15,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from elocute.phones.inventory import PHONES, VOWELS
+from elocute.phones.kinds import STRONG, WEAK
 from elocute.types import Variant
-
-WEAK, STRONG = "weak form", "strong form"
 
 _ANY = frozenset(PHONES)
 _SONORANT_END = VOWELS | {"R"}
@@ -50,14 +51,14 @@ has: HH AE1 Z | HH AH0 Z, > AH0 Z, z Z, s S
 have: HH AE1 V | HH AH0 V, > AH0 V, + V
 he: HH IY1 | HH IY0, > IY0
 he'd: HH IY1 D | > IY0 D
-he'll: HH IY1 L | HH IH0 L, > IY0 L, > IH0 L
+he'll: HH IY1 L | HH IH0 L, > IY0 L
 he's: HH IY1 Z | HH IH0 Z, > IY0 Z
 her: HH ER1 | HH ER0, HH AH0, > ER0, > AH0
 hers: HH ER1 Z | HH ER0 Z
 him: HH IH1 M | HH IH0 M, > IH0 M
 himself: HH IH0 M S EH1 L F | > IH0 M S EH1 L F
 his: HH IH1 Z | HH IH0 Z, > IH0 Z
-herself: HH ER0 S EH1 L F | > ER0 S EH1 L F
+herself: HH ER0 S EH1 L F | HH AH0 S EH1 L F, > ER0 S EH1 L F, > AH0 S EH1 L F
 i'll: AY1 L | AA0 L
 i'm: AY1 M | AH0 M
 in: IH1 N | IH0 N
@@ -65,7 +66,6 @@ into: IH1 N T UW0 | IH0 N T UH0, IH0 N T AH0
 is: IH1 Z | IH0 Z, z Z, s S
 it: IH1 T | IH0 T
 just: JH AH1 S T | JH AH0 S T, JH IH0 S T
-many: M EH1 N IY0 | M AH0 N IY0
 me: M IY1 | M IY0
 must: M AH1 S T | M AH0 S T, M AH0 S
 my: M AY1 | M AY0
@@ -74,7 +74,7 @@ of: AH1 V, AA1 V, AO1 V | AH0 V, AH0
 onto: AA1 N T UW0, AO1 N T UW0 | AA1 N T AH0, AO1 N T AH0, AA1 N T UH0
 or: AO1 R | ER0
 our: AW1 ER0, AW1 R | AA0 R, AA0
-saint: S EY1 N T | S AH0 N T, S AH0 N
+saint: S EY1 N T | S AH0 N T
 shall: SH AE1 L | SH AH0 L, SH L
 she: SH IY1 | SH IY0
 she'll: SH IY1 L | SH IH0 L
@@ -109,8 +109,17 @@ you: Y UW1 | Y UW0, Y UH0, Y AH0
 you'll: Y UW1 L | Y UH0 L, Y AH0 L
 you're: Y UW1 R, Y UH1 R, Y AO1 R | Y ER0, Y AH0
 your: Y AO1 R, Y UH1 R | Y ER0, Y AH0
-yours: Y AO1 R Z, Y UH1 R Z | Y ER0 Z
+yours: Y AO1 R Z, Y UH1 R Z | Y ER0 Z, Y AH0 Z
 """
+_WEAK_AT_END = frozenset(
+    "be been he her hers herself him himself his it me she so sir till us we who you yours".split()
+)
+_AFTER_THERE = frozenset(
+    "is are was were isn't aren't wasn't weren't be been has have had hasn't haven't hadn't will won't would wouldn't "
+    "can can't could couldn't may might must mustn't shall should shouldn't seems seemed".split()
+)
+# CMUdict lists the names of the letters, too; an abbreviation ("US", "5 am") is another word here.
+_SPELLED_OUT = {"am": ("EY1", "EH1", "M"), "us": ("Y", "UW2", "EH1", "S")}
 _AFTER = {">": _ANY, "+": _SONORANT_END, "s": _VOICELESS, "z": _VOICED}
 
 
@@ -128,6 +137,18 @@ def strong_and_weak(word: str) -> tuple[Variant, ...]:
     return _FORMS.get(word, ())
 
 
+def is_spelled_out(word: str, phones: tuple[str, ...]) -> bool:
+    """Whether a listed pronunciation of a function word is that of an abbreviation which is written alike."""
+    return _SPELLED_OUT.get(word) == phones
+
+
+def is_weak_before(word: str, following: str | None) -> bool:
+    """Whether a function word may be weak before another one, None at the end of the text; both in lower case."""
+    if following is None:
+        return word in _WEAK_AT_END
+    return word != "there" or following in _AFTER_THERE
+
+
 def _parsed(forms: str, kind: str) -> Iterator[Variant]:
     """Forms of one kind, as the table has them."""
     for form in forms.split(","):
@@ -137,6 +158,7 @@ def _parsed(forms: str, kind: str) -> Iterator[Variant]:
 
 
 def _read_table() -> dict[str, tuple[Variant, ...]]:
+    """Forms of each word of the table, strong ones first."""
     forms = {}
     for line in _TABLE.strip().splitlines():
         word, _, rest = line.partition(": ")
