@@ -64,6 +64,27 @@ def test_words_left_out_and_reports_without_scores_stay_what_they_are() -> None:
     assert (refused.is_scored, refused.reason) == (False, NOTHING_HEARD)
 
 
+def test_sounds_that_the_text_does_not_have_keep_their_place(tmp_path: Path) -> None:
+    """In a word, and as an entry of their own between words; what is said again is beside the text, too."""
+    added = phone("G", None, expected=None, error="insertion")
+    beside = {"text_index": None, "total": None, "accuracy": None, "stress": None}
+    report = said()
+    report = replace(
+        report,
+        words=(
+            word("um", [replace(added, actual="AH")], error="insertion", **beside),
+            word("sing", [phone("S"), phone("IH1"), phone("NG"), added], text_index=0),
+            word("so", [phone("S"), phone("OW1")], error="repetition", **beside),
+            word("so", [phone("S"), phone("OW1", actual=None, error="deletion")], text_index=1),
+        ),
+    )
+    found = prediction_from_report("u", report)
+    assert found.heard == ["S", "IH", "NG", "S", None]
+    assert found.inserted == [(0, "AH"), (3, "G"), (3, "S"), (3, "OW")]
+    write_predictions(tmp_path / "p.gz", {}, [found])
+    assert read_predictions(tmp_path / "p.gz").utterances[0].inserted == tuple(found.inserted)
+
+
 @pytest.fixture
 def corpus(tmp_path: Path):
     return read_corpus(write_corpus(tmp_path / "corpus"), "test")

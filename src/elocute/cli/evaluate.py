@@ -34,6 +34,7 @@ EXAMPLES = (
     "elocute evaluate speechocean762 DIR --split test --limit 40",
     "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
     "  --latency benchmarks/latency.json --card docs",
+    "elocute evaluate l2arctic DIR --json mdd.json",
 )
 """Shown under the help of the command."""
 

@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 TEST = "test"
 ALL = "all"
 
-EXAMPLES = (
-    "elocute evaluate l2arctic DIR",
-    "elocute evaluate l2arctic DIR --speakers NJS,TLV --limit 10",
-    "elocute evaluate l2arctic DIR --speakers all --json mdd.json",
-)
-"""Shown under the help of the command."""
-
 
 def l2arctic(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The corpus: a folder for each speaker.")],
