@@ -40,7 +40,8 @@ DEFINITIONS: Mapping[str, str] = {
     "added sounds are apart (`insertions`)",
     "aligned strings": "the literature's protocol (K. Fu et al., arXiv 2104.08428): counts from the alignments of "
     "canonical, perceived and hypothesised phones; annotated additions are positives, what the hypothesis adds counts "
-    "nowhere. Compare published figures with this, and know that 'free decoding' is what most of them evaluate",
+    "nowhere. Compare published figures with this, and know that 'free decoding' is what most of them evaluate, some "
+    "after merging AO with AA",
     "insertions": "added sounds, matched by the gap between canonical phones that they lie in; named: the phone agrees",
     "roc_auc": "probability that a mispronounced phone seems more wrong than one said well, ties counted half",
     "per": "phone error rate against what annotators heard, (S + D + I) / N; err equals no hypothesis",
