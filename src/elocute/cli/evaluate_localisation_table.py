@@ -137,8 +137,8 @@ def _detector(parts: Sequence[PartRow]) -> Group:
     return with_note(
         table,
         "+uns.: flagged, or called unsure; prec.: planted errors of all flags in planted recordings (naive: a phone "
-        "drawn at random); before, after, beside: well-said phones flagged in the clean recordings, with the error, and "
-        "with it beside it; omit: its word called left out; word: a phone of its word was flagged before.",
+        "drawn at random); before, after, beside: well-said phones flagged in clean recordings, with the error, and "
+        "beside it; omit: its word called left out; word: a phone of its word was flagged before.",
     )
 
 

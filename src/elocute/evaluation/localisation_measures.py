@@ -35,7 +35,6 @@ class Trial:
         speaker: who spoke, over all sources.
         source: how the error was planted.
         planted: the error, in places of `phones`.
-        text: the sentence.
         phones: canonical phones of each word, as the planted recording was assessed.
         clean_index: for each of these phones its index among those of the clean recording; None where it has none.
         is_good: for each of them whether it is known to be well said.
@@ -48,7 +47,6 @@ class Trial:
     speaker: str
     source: Source
     planted: Planted
-    text: str
     phones: tuple[Phones, ...]
     clean_index: tuple[int | None, ...]
     is_good: tuple[bool, ...]
@@ -202,75 +200,122 @@ def measure(trial: Trial, clean: Report, planted: Report) -> Outcome:
         trial: the error.
         clean: report of the same recording without it.
         planted: report of the recording, or of the text, with it.
+
+    Raises:
+        ValueError: the report has other canonical phones than the trial.
     """
-    error, place = trial.planted, trial.planted.place
-    before, after = View.of(clean), View.of(planted)
-    words = [w for w, word in enumerate(trial.phones) for _ in word]
-    symbols = [phone for word in trial.phones for phone in word]
-    if [phone.expected for phone in after.phones] != symbols:
+    after = View.of(planted)
+    if [phone.expected for phone in after.phones] != [phone for word in trial.phones for phone in word]:
         raise ValueError(f"{trial.id}: the report has other canonical phones than the trial")
-    at = words.index(place.word) + place.phone
-    is_insertion = error.kind == "insertion"
-    entries = _at_place(after, place.word, place.phone, len(trial.phones[place.word])) if is_insertion else ()
-    entry = (entries[0] if entries else None) if is_insertion else after.phones[at]
-    scores = after.scores()
-    own = () if is_insertion else (at,)
-    beside = [i for i in ((at, at + 1) if is_insertion else (at - 1, at + 1)) if 0 <= i < len(symbols)]
-    in_word = [i for i, w in enumerate(words) if w == place.word]
-    drops = _Drops(trial.clean_index, before.scores(), scores)
-    kept = [i for i in range(len(symbols)) if i not in own and trial.is_good[i]]
-    named = _named(error.canonical, error.said, entry) if scores is not None else (False, False, False)
-    naive = (SAID_AFTER[symbols[at] not in VOWELS] if is_insertion else SAID_INSTEAD[symbols[at]]).split()
-    good_words = {
-        w for w in words if all(good for good, own_word in zip(trial.is_good, words, strict=True) if own_word == w)
-    }
-    return Outcome(
-        id=trial.id,
-        speaker=trial.speaker,
-        source=trial.source,
-        kind=error.kind,
-        word=trial.phones[place.word],
-        word_index=place.word,
-        phone_index=place.phone,
-        canonical=error.canonical,
-        said=error.said,
-        phone_class=phone_class(str(error.said if error.canonical is None else error.canonical)),
-        phones_in_word=len(in_word),
-        phones_in_utterance=len(symbols),
-        is_scored=scores is not None,
-        score=None if is_insertion else after.phones[at].score,
-        own_drop=None if is_insertion else drops.of_planted(at, beside),
-        beside_drop=drops.mean(beside),
-        others_drop=drops.mean([i for i in in_word if i not in own]),
-        lowest_in_word=None if is_insertion else lowest(scores, at, in_word),
-        lowest_in_utterance=None if is_insertion else lowest(scores, at, range(len(symbols))),
-        place_reported=bool(entries) if is_insertion else None,
-        neighbour_lowest=sum(lowest(scores, i, in_word) for i in beside if i in in_word) if is_insertion else None,
-        actual_named=named[0],
-        top1=named[1],
-        top3=named[2],
-        naive_top1=error.said in naive[:1],
-        naive_top3=error.said in naive[:3],
-        flagged=entry is not None and entry.error is not None,
-        flagged_or_unsure=entry is not None and (entry.error is not None or entry.is_unsure),
-        probability=None if entry is None else entry.probability,
-        untouched=len(kept),
-        alarms_before=sum(_is_flagged(before, trial.clean_index[i]) for i in kept),
-        alarms_after=sum(_is_flagged(after, i) for i in kept),
-        unsure_after=sum(after.phones[i].is_unsure for i in kept),
-        beside=sum(i in kept for i in beside),
-        alarms_beside=sum(_is_flagged(after, i) for i in beside if i in kept),
-        inserted_before=sum(w in good_words for w, _, _ in before.inserted),
-        inserted_after=sum(
-            w in good_words and not any(phone is hit for hit in entries) for w, _, phone in after.inserted
-        ),
-        flagged_before=any(
-            phone.error is not None for w, phone in zip(before.word, before.phones, strict=True) if w == place.word
-        ),
-        omitted=place.word in after.omitted,
-        said_was_heard=trial.said_was_heard,
-        heard_at_place=trial.heard_at_place,
-    )
+    return _Judge(trial, View.of(clean), after).outcome()
+
+
+class _Judge:
+    """One trial and its two reports; `at` is the number of the planted phone, or of the one before an insertion."""
+
+    def __init__(self, trial: Trial, before: View, after: View) -> None:
+        self.trial, self.before, self.after = trial, before, after
+        self.error, self.place = trial.planted, trial.planted.place
+        self.symbols = [phone for word in trial.phones for phone in word]
+        self.is_insertion = self.error.kind == "insertion"
+        self.at = after.word.index(self.place.word) + self.place.phone
+        beside = (self.at, self.at + 1) if self.is_insertion else (self.at - 1, self.at + 1)
+        self.beside = [i for i in beside if 0 <= i < len(self.symbols)]
+        self.in_word = [i for i, word in enumerate(after.word) if word == self.place.word]
+        self.own = () if self.is_insertion else (self.at,)
+        self.untouched = [i for i in range(len(self.symbols)) if i not in self.own and trial.is_good[i]]
+        self.entries = self._at_place() if self.is_insertion else ()
+        self.entry = (self.entries[0] if self.entries else None) if self.is_insertion else after.phones[self.at]
+        self.scores = after.scores()
+        self.drops = _Drops(trial.clean_index, before.scores(), self.scores)
+
+    def outcome(self) -> Outcome:
+        """Everything in one row."""
+        trial, error, at, entry = self.trial, self.error, self.at, self.entry
+        named, naive = self._named(), self._naive()
+        everything = range(len(self.symbols))
+        return Outcome(
+            id=trial.id,
+            speaker=trial.speaker,
+            source=trial.source,
+            kind=error.kind,
+            word=trial.phones[self.place.word],
+            word_index=self.place.word,
+            phone_index=self.place.phone,
+            canonical=error.canonical,
+            said=error.said,
+            phone_class=phone_class(str(error.said if error.canonical is None else error.canonical)),
+            phones_in_word=len(self.in_word),
+            phones_in_utterance=len(self.symbols),
+            is_scored=self.scores is not None,
+            score=None if self.is_insertion else self.after.phones[at].score,
+            own_drop=None if self.is_insertion else self.drops.of_planted(at, self.beside),
+            beside_drop=self.drops.mean(self.beside),
+            others_drop=self.drops.mean([i for i in self.in_word if i not in self.own]),
+            lowest_in_word=None if self.is_insertion else lowest(self.scores, at, self.in_word),
+            lowest_in_utterance=None if self.is_insertion else lowest(self.scores, at, everything),
+            place_reported=bool(self.entries) if self.is_insertion else None,
+            neighbour_lowest=self._neighbour_lowest() if self.is_insertion else None,
+            actual_named=self.scores is not None
+            and entry is not None
+            and entry.error is not None
+            and entry.actual == error.said,
+            top1=error.said in named[:1],
+            top3=error.said in named[:3],
+            naive_top1=error.said in naive[:1],
+            naive_top3=error.said in naive[:3],
+            flagged=entry is not None and entry.error is not None,
+            flagged_or_unsure=entry is not None and (entry.error is not None or entry.is_unsure),
+            probability=None if entry is None else entry.probability,
+            untouched=len(self.untouched),
+            alarms_before=sum(self._was_flagged(i) for i in self.untouched),
+            alarms_after=sum(self._is_flagged(i) for i in self.untouched),
+            unsure_after=sum(self.after.phones[i].is_unsure for i in self.untouched),
+            beside=sum(i in self.untouched for i in self.beside),
+            alarms_beside=sum(self._is_flagged(i) for i in self.beside if i in self.untouched),
+            inserted_before=self._inserted(self.before),
+            inserted_after=self._inserted(self.after) - len(self.entries),
+            flagged_before=any(self._was_flagged(i) for i in self.in_word),
+            omitted=self.place.word in self.after.omitted,
+            said_was_heard=trial.said_was_heard,
+            heard_at_place=trial.heard_at_place,
+        )
+
+    def _is_flagged(self, index: int) -> bool:
+        """Whether a phone is flagged with the error."""
+        return self.after.phones[index].error is not None
+
+    def _was_flagged(self, index: int) -> bool:
+        """Whether it was flagged without it; one that was not there was not."""
+        clean = self.trial.clean_index[index]
+        return clean is not None and self.before.phones[clean].error is not None
+
+    def _inserted(self, view: View) -> int:
+        """Inserted phones reported in words that are well said throughout, and in the planted place."""
+        bad = {word for word, is_good in zip(self.after.word, self.trial.is_good, strict=True) if not is_good}
+        places = {id(entry) for entry in self.entries}
+        return sum(word not in bad or id(entry) in places for word, _, entry in view.inserted)
+
+    def _at_place(self) -> tuple[PhoneReport, ...]:
+        """Inserted phones where one was said; behind a word's last phone also those that begin the next word."""
+        word, behind = self.place.word, self.place.phone + 1
+        places = {(word, behind)} | ({(word + 1, 0)} if behind == len(self.in_word) else set())
+        return tuple(entry for w, before, entry in self.after.inserted if (w, before) in places)
+
+    def _neighbour_lowest(self) -> float:
+        """Share of the word's lowest score that the phones around an insertion have."""
+        return sum(lowest(self.scores, i, self.in_word) for i in self.beside if i in self.in_word)
+
+    def _named(self) -> list[str | None]:
+        """Candidates other than the canonical phone, most probable first."""
+        if self.entry is None or self.scores is None:
+            return []
+        return [item.phone for item in self.entry.nbest if item.phone != self.error.canonical]
+
+    def _naive(self) -> list[str]:
+        """What one would name without hearing anything: the commonest errors at this phone."""
+        own = self.symbols[self.at]
+        return (SAID_AFTER[own not in VOWELS] if self.is_insertion else SAID_INSTEAD[own]).split()
 
 
 def lowest(scores: Sequence[float] | None, at: int, among: Sequence[int] | range) -> float:
@@ -279,28 +324,6 @@ def lowest(scores: Sequence[float] | None, at: int, among: Sequence[int] | range
         return 0.0
     least = min(scores[i] for i in among)
     return 1.0 / sum(scores[i] == least for i in among) if scores[at] == least else 0.0
-
-
-def _is_flagged(view: View, index: int | None) -> bool:
-    """Whether a canonical phone is flagged; one that is not there is not."""
-    return index is not None and view.phones[index].error is not None
-
-
-def _at_place(view: View, word: int, phone: int, length: int) -> tuple[PhoneReport, ...]:
-    """Inserted phones behind a phone of a word; behind its last one, also those before the first of the next word."""
-    return tuple(
-        entry
-        for w, before, entry in view.inserted
-        if (w, before) == (word, phone + 1) or (phone + 1 == length and (w, before) == (word + 1, 0))
-    )
-
-
-def _named(canonical: str | None, said: str | None, entry: PhoneReport | None) -> tuple[bool, bool, bool]:
-    """Whether an entry names what was said: as `actual` of a flagged phone, first and among the first three."""
-    if entry is None:
-        return False, False, False
-    instead = [item.phone for item in entry.nbest if item.phone != canonical]
-    return entry.error is not None and entry.actual == said, said in instead[:1], said in instead[:3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,14 @@ class TextError:
     planted: Planted
     phones: tuple[Phones, ...]
 
+    def said_index(self) -> tuple[int | None, ...]:
+        """For each canonical phone of the changed text its number among those that were said; None for an added one."""
+        at = flat_index(self.phones, self.planted.place)
+        numbers = range(sum(map(len, self.phones)))
+        if self.planted.kind == "deletion":
+            return tuple(None if i == at else i - (i > at) for i in numbers)
+        return tuple(i + (i > at) if self.planted.kind == "insertion" else i for i in numbers)
+
 
 def bare(phones: Sequence[str]) -> Phones:
     """Phones without stress digits."""
@@ -174,5 +182,10 @@ def _drawn(plausible: Sequence[str], excluded: set[str | None], rng: np.random.G
 def neighbours(phones: Sequence[Phones], place: Place) -> tuple[str | None, str | None]:
     """The phones before and behind a place in the sentence."""
     flat = [phone for word in phones for phone in word]
-    at = sum(len(word) for word in phones[: place.word]) + place.phone
+    at = flat_index(phones, place)
     return flat[at - 1] if at else None, flat[at + 1] if at + 1 < len(flat) else None
+
+
+def flat_index(phones: Sequence[Phones], place: Place) -> int:
+    """Number of a place in the sentence."""
+    return sum(map(len, phones[: place.word])) + place.phone

@@ -18,9 +18,6 @@ FADE_S = 0.008
 AROUND_S = 0.25
 """How much sound on either side of a place tells how loud the voice is there."""
 MAX_GAIN_DB = 15.0
-LONGEST = 1.6
-"""A donor this many times as long as the piece that it replaces loses its middle."""
-
 _HALF = round(FADE_S * SAMPLE_RATE_HZ / 2)
 
 
