@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.phones.inflect import inflected
 from elocute.phones.lexicon import SYMBOLS, default_lexicon
-from elocute.phones.variants import MAX_VARIANTS, accepted
+from elocute.phones.variants import MAX_VARIANTS, accepted, unstressed
+from elocute.phones.weak import function_words
 
 
 def variants(word):
@@ -111,3 +112,67 @@ def test_forms_of_listed_words_get_the_sound_of_their_ending(word, phones):
 @pytest.mark.parametrize("word", ["blorptangle", "s", "ed", "ing", "'s", "xq"])
 def test_other_words_are_no_forms(word):
     assert inflected(word, default_lexicon().get) == ()
+
+
+# What each rule may turn into what; None is nothing. Nothing here is a contrast that learners of English miss, save
+# where an accent has no such contrast.
+ALLOWED = {
+    "flap": {("T", "D")},
+    "cot-caught merger": {("AO", "AA")},
+    "schwa and r": {("ER", "AH"), (None, "R"), ("ER", "R"), (None, "AH")},
+    "schwa dropped": {("AH", None), ("IH", None), ("AH", "IH"), ("IH", "AH")},
+    "reduced vowel": {("AH", "IH"), ("IH", "AH")},
+}
+ALLOWED["British"] = set().union(*(ALLOWED[kind] for kind in ("schwa and r", "schwa dropped"))) | {
+    ("R", None), ("R", "AH"), ("IY", "IH"), ("AE", "AA"), ("AA", "AO"), (None, "Y"), ("ER", None), ("AH", "R"),
+}  # fmt: skip
+WORDS = tuple(word for word in default_lexicon().words() if word not in function_words())
+
+
+def explains(allowed, before, after):
+    """Whether allowed substitutions, deletions and insertions turn one string of phones into the other."""
+    reached = {(0, 0)}
+    for i in range(len(before) + 1):
+        for k in range(len(after) + 1):
+            phone = before[i] if i < len(before) else None
+            other = after[k] if k < len(after) else None
+            if (i, k) in reached:
+                reached |= (
+                    {(i + 1, k + 1)} if phone and other and (phone == other or (phone, other) in allowed) else set()
+                )
+                reached |= {(i + 1, k)} if phone and (phone, None) in allowed else set()
+                reached |= {(i, k + 1)} if other and (None, other) in allowed else set()
+    return (len(before), len(after)) in reached
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(WORDS))
+def test_rules_change_what_their_names_say(word):
+    listed = default_lexicon().get(word)
+    found = accepted(word, listed)
+    assert found[0].kind is None
+    for variant in found[len(listed) :]:
+        said, allowed = unstressed(variant.phones), ALLOWED[variant.kind]
+        assert any(explains(allowed, unstressed(phones), said) for phones in listed), (word, variant)
+
+
+@pytest.mark.parametrize(
+    ("word", "kinds"),
+    [
+        ("water", {"W AO D ER": "flap", "W AA T ER": "cot-caught merger", "W AO T AH": "British"}),
+        ("little", {"L IH D AH L": "flap", "L IH T L": "schwa dropped"}),
+        ("tomato", {"T AH M AA T OW": "dictionary variant", "T AH M EY D OW": "flap"}),
+        ("last", {"L AA S T": "British"}),
+        ("can't", {"K AA N T": "British"}),
+        ("around", {"AH R AW N D": "schwa and r"}),
+        ("jacket", {"JH AE K IH T": "reduced vowel"}),
+        ("either", {"AY DH ER": "dictionary variant"}),
+        ("different", {"D IH F ER AH N T": "dictionary variant"}),
+        ("new", {"N Y UW": "British"}),
+    ],
+)
+def test_variants_are_named(word, kinds):
+    found = {
+        " ".join(unstressed(variant.phones)): variant.kind for variant in accepted(word, default_lexicon().get(word))
+    }
+    assert {form: found.get(form, "missing") for form in kinds} == kinds

@@ -81,7 +81,10 @@ def _linked(word: Word, previous: Word | None, following: Word | None) -> Word:
         word = replace(word, variants=(dictionary, *(one for one in others if one.kind != WEAK)))
     found: list[Variant] = []
     if following is not None:
-        starts = frozenset(unstressed(variant.phones[:1])[0] for variant in following.variants)
+        # What is said of "is" in "it's" is no reason for anything.
+        starts = frozenset(
+            unstressed(one.phones[:1])[0] for one in following.variants if len(one.phones) > 1 or not one.after
+        )
         for variant in word.variants:
             found += [one for one in _at_end(word, variant, following) if one.before is None or one.before & starts]
     if previous is not None:

@@ -100,8 +100,9 @@ def _derived(word: str, listed: Sequence[Pronunciation]) -> list[tuple[Pronuncia
         british = _british(word, phones)
         has_lax_end = british[-1] == "IY0" and _has_two_vowels(british)  # "happy", but not "he"
         for form in [british, (*british[:-1], "IH0")] if has_lax_end else [british]:
-            found.append((form, BRITISH))
-            found += [(reduced, BRITISH) for reduced, _ in _reduced(word, form)] if may_reduce else []
+            found += [(form, BRITISH), (_syllabic(word, form), BRITISH)]
+        # Reduced first: a schwa that RP has in place of ER does not become IH.
+        found += [(_british(word, reduced), BRITISH) for reduced, _ in _reduced(word, phones)] if may_reduce else []
     return found
 
 
@@ -116,11 +117,12 @@ def _has_two_vowels(phones: Pronunciation) -> bool:
 
 
 def _flapped(phones: Pronunciation) -> Pronunciation:
-    """Every T between a vowel (or R after one) and an unstressed vowel as D."""
+    """Every T between a vowel (or R after one) and an unstressed vowel, or the last of "photo", as D."""
+    weak_vowels = {(f"{vowel}0",) for vowel in VOWELS} | {("OW2",)}
     out = list(phones)
     for i, phone in enumerate(phones):
         follows_vowel = _is_vowel(phones, i - 1) or (i > 1 and phones[i - 1] == "R" and _is_vowel(phones, i - 2))
-        if phone == "T" and follows_vowel and _is_vowel(phones, i + 1) and phones[i + 1].endswith("0"):
+        if phone == "T" and follows_vowel and phones[i + 1 : i + 2] in weak_vowels:
             out[i] = "D"
     return tuple(out)
 

@@ -5,8 +5,8 @@ Which forms are accepted follows the lists of weak forms in Gimson's "Pronunciat
 the 39 phones: a syllabic consonant is the bare consonant.
 
 Left out, although they are heard, is what is rare in reading aloud and would hide errors that learners make: a bare N
-for "in", a schwa in "it", "I", "or", "many" and "then", lax IH for the tense vowel of "he" and "me", and K D or SH D
-without a vowel.
+for "in", a schwa in "it", "I", "or", "many" and "then", lax IH for the tense vowel of "he", "he's", "she'll" and "me",
+and K D or SH D without a vowel.
 Forms without their HH are said only after another word, forms of one consonant only after a sound that carries them
 ("you have" as Y UW V). At the end of what is said, all but pronouns are strong ("what for"), and so is "there" where it
 means a place; it is taken to do so unless a form of "be" or "have" or a modal verb follows.
@@ -51,8 +51,8 @@ has: HH AE1 Z | HH AH0 Z, > AH0 Z, z Z, s S
 have: HH AE1 V | HH AH0 V, > AH0 V, + V
 he: HH IY1 | HH IY0, > IY0
 he'd: HH IY1 D | > IY0 D
-he'll: HH IY1 L | HH IH0 L, > IY0 L
-he's: HH IY1 Z | HH IH0 Z, > IY0 Z
+he'll: HH IY1 L | HH IY0 L, > IY0 L
+he's: HH IY1 Z | HH IY0 Z, > IY0 Z
 her: HH ER1 | HH ER0, HH AH0, > ER0, > AH0
 hers: HH ER1 Z | HH ER0 Z
 him: HH IH1 M | HH IH0 M, > IH0 M
@@ -77,7 +77,7 @@ our: AW1 ER0, AW1 R | AA0 R, AA0
 saint: S EY1 N T | S AH0 N T
 shall: SH AE1 L | SH AH0 L, SH L
 she: SH IY1 | SH IY0
-she'll: SH IY1 L | SH IH0 L
+she'll: SH IY1 L | SH IY0 L
 should: SH UH1 D | SH AH0 D
 sir: S ER1 | S ER0, S AH0
 so: S OW1 | S OW0
@@ -112,7 +112,7 @@ your: Y AO1 R, Y UH1 R | Y ER0, Y AH0
 yours: Y AO1 R Z, Y UH1 R Z | Y ER0 Z, Y AH0 Z
 """
 _WEAK_AT_END = frozenset(
-    "be been he her hers herself him himself his it me she so sir till us we who you yours".split()
+    "be been he her hers herself him himself his it me she so sir them till us we who you yours".split()
 )
 _AFTER_THERE = frozenset(
     "is are was were isn't aren't wasn't weren't be been has have had hasn't haven't hadn't will won't would wouldn't "
