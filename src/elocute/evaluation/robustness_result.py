@@ -156,9 +156,8 @@ def measure(
     """
     read = [answer for answer in answers if answer.unreadable is None]
     if not read:
-        raise ConfigError(
-            f"none of {len(answers)} recordings could be read ({answers[0].unreadable}); check the corpus"
-        )
+        reason = answers[0].unreadable
+        raise ConfigError(f"none of {len(answers)} recordings can be used ({reason}); expected recordings of speech")
     index = {name: k for k, name in enumerate(sorted({speakers[answer.id] for answer in read}))}
     resamples = Draws.of(len(index), draws)
     found: dict[str, list[_Item]] = {}
