@@ -56,7 +56,8 @@ def accepted(word: str, listed: Sequence[Pronunciation]) -> tuple[Variant, ...]:
     [('W AO1 T ER0', None), ('W AO1 D ER0', 'flap')]
     """
     forms = strong_and_weak(word)
-    by_rule = dict(_derived(word, [listed[0]])[::-1])  # of two rules that make the same, the first gives the name
+    # Of two rules that make the same, the first gives the name.
+    by_rule = dict(_derived(word, listed[:1])[::-1]) if len(listed) > 1 else {}
     out = {listed[0]: Variant(phones=listed[0])}
     for phones in listed[1:]:
         alike = [form for form in forms if unstressed(form.phones) == unstressed(phones)]
