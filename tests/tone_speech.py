@@ -99,6 +99,12 @@ class PerfectAssessor:
                 entries += [extra(item, "repetition" if item.word in words else "insertion") for item in whole[c:d]]
         return self.report(text, entries)
 
+    def word_times(self, audio, report: Report):
+        return tuple(
+            () if word.start_s is None else tuple((phone.start_s, phone.end_s) for phone in word.phonemes)
+            for word in report.text_words
+        )
+
     def report(self, text: str, entries: list[WordReport]) -> Report:
         words = sorted((word for word in entries if word.text_index is not None), key=lambda word: word.text_index)
         said = sum(word.error != "omission" for word in words) / len(words)

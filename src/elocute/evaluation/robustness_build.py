@@ -1,20 +1,19 @@
 """Hard cases, built: how a recording or its text is changed to make each of them.
 
 A builder gets the material of one utterance and yields what is to be assessed, with what is true of it. Words are cut
-at the times that the assessor itself finds in the clean recording; a case whose word times are not known is not built,
-and counted as such.
+where the assessor itself finds them in the clean recording; a case whose word times are not known is not built, and
+counted as such.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from elocute.evaluation import distort
 from elocute.evaluation.robustness_plan import ChangedText, Plan
-from elocute.report import PhoneReport, Report, WordReport
 from elocute.types import SAMPLE_RATE_HZ, Float32
 
 REPEAT_PAUSE_S = (0.15, 0.3)
@@ -22,6 +21,10 @@ JOINT_PAUSE_S = 0.5
 SPLICE_PAUSE_S = 0.08
 CLIP_S = 5.0
 _WORD_MARGIN_S = 0.05
+
+
+WordTimes = tuple[tuple[tuple[float, float], ...], ...]
+"""For each word begin and end of its phones, seconds; no phones for a word that was not found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,14 @@ class Material:
     Attributes:
         plan: what was drawn.
         samples: the clean recording.
-        words: the words of the text as the assessor found them in it; empty where it scored nothing.
+        times: of its phones, word by word; empty where the assessor scored nothing.
         other: the other utterance of the plan, assessed; None where there is none.
         clip: reads a noise clip by its name.
     """
 
     plan: Plan
     samples: Float32
-    words: tuple[WordReport, ...]
+    times: WordTimes
     other: Callable[[], Other | None]
     clip: Callable[[str], Float32]
 
@@ -92,7 +95,7 @@ class Material:
         """Middle of the gap before a word; the recording's begin before the first and its end after the last."""
         if index == 0:
             return 0
-        if self.words and index == len(self.words):
+        if self.times and index == len(self.times):
             return len(self.samples)
         before, after = self.found(index - 1), self.found(index)
         middle = (before[1] + after[0]) / 2
@@ -100,12 +103,11 @@ class Material:
 
     def found(self, index: int) -> tuple[float, float]:
         """Begin and end of a word, seconds."""
-        if not self.words:
+        if not self.times:
             raise NotBuiltError("clean recording was not scored, so where its words are is unknown")
-        word = self.words[index]
-        if word.start_s is None or word.end_s is None:
+        if not self.times[index]:
             raise NotBuiltError("a word at the cut was not found in the clean recording")
-        return word.start_s, word.end_s
+        return self.times[index][0][0], self.times[index][-1][1]
 
     def piece(self, first: int, last: int) -> tuple[int, int]:
         """Samples of words `first` to `last`, with no more than 50 ms of what is around them."""
@@ -123,11 +125,12 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Other:
-    """Another utterance: id, samples, its text's words as spoken, and what the assessor says of it."""
+    """Another utterance: id, samples, the words of its text, and the times of their phones."""
 
     id: str
     samples: Float32
-    report: Report
+    words: tuple[str, ...]
+    times: WordTimes
 
 
 Builder = Callable[[Material, np.random.Generator], Iterator[Recording]]
@@ -213,14 +216,12 @@ def repeated(least: int, most: int) -> Builder:
 
 def false_start(material: Material, rng: np.random.Generator) -> Iterator[Recording]:
     """A word broken off after about half of its phones, a pause, then the whole word."""
-    long = [k for k, word in enumerate(material.words) if len(_canonical(word)) >= 3]
+    long = [k for k, phones in enumerate(material.times) if len(phones) >= 3]
     if not long:
         raise NotBuiltError("no word has three phones, or nothing was scored")
     index = int(rng.choice(long))
     begin, end = material.piece(index, index)
-    ends_s = [phone.end_s for phone in _canonical(material.words[index])[:-1] if phone.end_s is not None]
-    if not ends_s:
-        raise NotBuiltError("a word at the cut was not found in the clean recording")
+    ends_s = [end_s for _, end_s in material.times[index][:-1]]
     middle_s = (begin + end) / 2 / SAMPLE_RATE_HZ
     broken = min(max(round(min(ends_s, key=lambda s: abs(s - middle_s)) * SAMPLE_RATE_HZ), begin + 1), end)
     gap = material.pause(rng.uniform(*REPEAT_PAUSE_S), rng)
@@ -237,19 +238,13 @@ def inserted_word(material: Material, rng: np.random.Generator) -> Iterator[Reco
     other = _other(material)
     strange = [
         k
-        for k, word in enumerate(other.report.text_words)
-        if len(_canonical(word)) >= 3 and word.word.lower() not in material.plan.words and word.start_s is not None
+        for k, phones in enumerate(other.times)
+        if len(phones) >= 3 and other.words[k].lower() not in material.plan.words
     ]
     if not strange:
         raise NotBuiltError("the other utterance has no word to lend")
     index = int(rng.choice(strange))
-    lender = Material(
-        plan=material.plan,
-        samples=other.samples,
-        words=other.report.text_words,
-        other=material.other,
-        clip=material.clip,
-    )
+    lender = replace(material, samples=other.samples, times=other.times)
     begin, end = lender.piece(index, index)
     word = _as_loud(other.samples, material.samples)[begin:end]
     at = material.boundary(int(rng.integers(1, len(material.plan.words))))
@@ -260,7 +255,7 @@ def inserted_word(material: Material, rng: np.random.Generator) -> Iterator[Reco
         truth=Truth(
             span_s=_seconds(at + len(gap), at + len(gap) + len(word)), clean_span_s=_seconds(at - 800, at + 800)
         ),
-        detail=f"{other.report.text_words[index].word} of {other.id}",
+        detail=f"{other.words[index]} of {other.id}",
     )
 
 
@@ -359,11 +354,6 @@ def _as_loud(samples: Float32, like: Float32) -> Float32:
     """Another recording at the speech level of this one."""
     gain = 10 ** ((distort.active_level_db(like) - distort.active_level_db(samples)) / 20)
     return np.asarray(np.clip(samples * gain, -1, 1), dtype=np.float32)
-
-
-def _canonical(word: WordReport) -> list[PhoneReport]:
-    """The phones of a word that the text has."""
-    return [phone for phone in word.phonemes if phone.expected is not None]
 
 
 def _seconds(begin: int, end: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from elocute.errors import ElocuteError
-from elocute.evaluation.robustness_build import Recording, Truth
+from elocute.evaluation.robustness_build import Recording, Truth, WordTimes
 from elocute.evaluation.robustness_cases import COMPLETENESS_WITHIN, LOW_TOTAL, TOTAL_WITHIN, Case
 from elocute.evaluation.robustness_plan import Plan
 from elocute.report import Report, WordReport
@@ -21,7 +21,7 @@ EXTRA_ERRORS = ("repetition", "restart", "insertion")
 
 
 class CanAssess(Protocol):
-    """What is asked of an assessor; `elocute.assessor.Assessor` can."""
+    """What is asked of an assessor; `robustness_observe.ShippedAssessor` can."""
 
     def assess(
         self,
@@ -32,6 +32,10 @@ class CanAssess(Protocol):
         pronunciations: Sequence[Sequence[str]] | None = None,
     ) -> Report:
         """Say how well a recording speaks a text."""
+        ...
+
+    def word_times(self, audio: Float32, report: Report) -> WordTimes:
+        """Where the phones of each word of the text are in a recording that was reported on."""
         ...
 
 

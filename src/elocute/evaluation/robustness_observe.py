@@ -15,7 +15,7 @@ from elocute.audio import load_audio
 from elocute.batch.local import AssessRow
 from elocute.batch.manifest import ManifestRow
 from elocute.config import AssessorConfig, AudioConfig
-from elocute.evaluation.robustness_build import Material, NotBuiltError, Other, Recording
+from elocute.evaluation.robustness_build import Material, NotBuiltError, Other, Recording, WordTimes
 from elocute.evaluation.robustness_cases import BY_NAME, Case
 from elocute.evaluation.robustness_judge import (
     EXTRA_ERRORS,
@@ -27,6 +27,9 @@ from elocute.evaluation.robustness_judge import (
     kind_of,
 )
 from elocute.evaluation.robustness_plan import Plan, generator
+from elocute.evaluation.splice_edges import phone_edges
+from elocute.gop import align_phones
+from elocute.report import Report, WordReport
 from elocute.types import SAMPLE_RATE_HZ, Float32
 
 WORD_ERRORS = ("omission", "mispronunciation", "truncation", *EXTRA_ERRORS)
@@ -75,17 +78,70 @@ class Observation:
     warnings: Sequence[str]
 
 
+class ShippedAssessor:
+    """The shipped assessor; one thread, as the workers share the cores."""
+
+    def __init__(self, backend: str) -> None:
+        from elocute.assessor import Assessor
+
+        self._assessor = Assessor(AssessorConfig(backend=backend, scale=SCALE, threads=1))
+
+    def assess(
+        self,
+        audio: Float32,
+        text: str,
+        *,
+        sample_rate: int | None = None,
+        pronunciations: Sequence[Sequence[str]] | None = None,
+    ) -> Report:
+        """Say how well a recording speaks a text."""
+        return self._assessor.assess(audio, text, sample_rate=sample_rate, pronunciations=pronunciations)
+
+    def word_times(self, audio: Float32, report: Report) -> WordTimes:
+        """Where the phones are in the sound, closer than the report's times: see `splice_edges`.
+
+        A word whose place there contradicts the report's counts as not found.
+        """
+        said = [
+            (index, phone.expected)
+            for index, word in enumerate(report.text_words)
+            if word.error != "omission"
+            for phone in word.phonemes
+            if phone.expected is not None
+        ]
+        if not said:
+            return tuple(() for _ in report.text_words)
+        recording = load_audio(audio, sample_rate=SAMPLE_RATE_HZ)
+        posteriors = self._assessor.backend.posteriors(recording)
+        ids = [posteriors.phone_set.id_of(phone) for _, phone in said]
+        spans = align_phones(posteriors.log_probs, ids, posteriors.phone_set).spans
+        edges = phone_edges(recording, spans, posteriors.frame_shift_s)
+        times: list[list[tuple[float, float]]] = [[] for _ in report.text_words]
+        for (index, _), start_s, end_s in zip(said, edges.start_s, edges.end_s, strict=True):
+            times[index].append((float(start_s), float(end_s)))
+        return tuple(
+            tuple(phones) if _overlaps(phones, word) else ()
+            for phones, word in zip(times, report.text_words, strict=True)
+        )
+
+
+def _overlaps(phones: Sequence[tuple[float, float]], word: WordReport) -> bool:
+    """Whether phones lie where the report has their word, by half of its length at least."""
+    if not phones or word.start_s is None or word.end_s is None:
+        return False
+    shared = min(phones[-1][1], word.end_s) - max(phones[0][0], word.start_s)
+    return shared >= 0.5 * (word.end_s - word.start_s)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedAssessor:
-    """Makes the shipped assessor; one thread, as the workers share the cores."""
+    """Makes the shipped assessor of one worker."""
 
     backend: str
 
     def __call__(self) -> CanAssess:
         """Load the models."""
-        from elocute.assessor import Assessor
-
-        return Assessor(AssessorConfig(backend=self.backend, scale=SCALE, threads=1))
+        return ShippedAssessor(self.backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +222,18 @@ def observe(
             return None
         spoken = recording_of(plan.other.id)
         report = assessor.assess(spoken, plan.other.text, sample_rate=SAMPLE_RATE_HZ, pronunciations=plan.other.phones)
-        return Other(id=plan.other.id, samples=spoken, report=report)
+        scored = report.utterance.total is not None
+        return Other(
+            id=plan.other.id,
+            samples=spoken,
+            words=tuple(word.word for word in report.text_words),
+            times=assessor.word_times(spoken, report) if scored else (),
+        )
 
-    is_scored = clean.report is not None and clean.report.utterance.total is not None
-    words = clean.report.text_words if clean.report is not None and is_scored else ()
-    material = Material(plan=plan, samples=samples, words=words, other=other, clip=clip)
+    times: WordTimes = ()
+    if clean.report is not None and clean.total is not None:
+        times = assessor.word_times(samples, clean.report)
+    material = Material(plan=plan, samples=samples, times=times, other=other, clip=clip)
     observations = [_observation(plan.id, BY_NAME["clean"], clean, clean)]
     not_built: dict[str, str] = {}
     for case in cases:

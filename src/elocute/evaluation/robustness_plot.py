@@ -40,7 +40,7 @@ def totals(result: Robustness) -> Drawing:
     drawing.text(WIDTH - 6, 13, "refused", "small", anchor="end")
     for index, case in enumerate(result.cases):
         _row(drawing, scale, _TOP + _STEP * (index + 0.5), case, result.totals[case.name])
-    drawing.circle(14, bottom + 45, 4, "model")
+    drawing.circle(14, bottom + 45, 4.5, "mean")
     drawing.text(24, bottom + 49, "median of what was scored; bar: middle half; ticks: single recordings")
     return drawing
 
@@ -58,5 +58,5 @@ def _row(drawing: Drawing, scale: Scale, y: float, case: CaseResult, found: tupl
     drawing.rect(scale(low), y - 6, max(scale(high) - scale(low), 1.0), 12, "heat", tip=tip, ink=0.35)
     # Equal marks are drawn once: a thousand recordings must not make a file of megabytes.
     for x in sorted({round(scale(float(total)), 1) for total in scored}):
-        drawing.line(x, y - 3, x, y + 3, "grid")
-    drawing.circle(scale(middle), y, 4, "model", tip=tip)
+        drawing.line(x, y - 4, x, y + 4, "model")
+    drawing.circle(scale(middle), y, 4.5, "mean", tip=tip)
