@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from elocute.cli.figures import NONE, interval, new_table, number, with_interval, with_note
-from elocute.evaluation.localisation import QUANTILES, Localisation, PartRow, found_share, is_heard
+from elocute.evaluation.localisation import QUANTILES, Localisation, PartRow, found_share, is_canonical_heard, is_heard
 from elocute.evaluation.localisation_measures import SOURCES
 from elocute.evaluation.localisation_planting import KINDS
 
@@ -168,7 +168,7 @@ def _heard(result: Localisation) -> Group:
     """Whether the acoustic model hears the errors at all."""
     table = new_table(
         "Heard: what the acoustic model hears at the place, left to itself",
-        "errors", "n", "donor heard", "error heard", "found if heard", "found if not",
+        "errors", "n", "donor heard", "error heard", "canonical", "found if heard", "found if not",
     )  # fmt: skip
 
     def mean(values: Sequence[float]) -> str:
@@ -184,13 +184,15 @@ def _heard(result: Localisation) -> Group:
                     str(len(some)),
                     mean([float(one.said_was_heard) for one in some if one.said_was_heard is not None]),
                     mean([float(is_heard(one)) for one in some]),
+                    mean([float(is_canonical_heard(one)) for one in some]),
                     mean([found_share(one) for one in some if is_heard(one)]),
                     mean([found_share(one) for one in some if not is_heard(one)]),
                 )
     return with_note(
         table,
         "donor heard: the phone in its own recording; error heard: what was said is among the phones heard there, and "
-        "the canonical one is not; found: lowest of its word, or the insertion reported.",
+        "the canonical one is not; canonical: that is heard, though it was not said (more in splice than in flite: the "
+        "splice's fault); found: lowest of its word, or the insertion reported.",
     )
 
 
@@ -198,7 +200,7 @@ def _pairs(result: Localisation) -> Group:
     """The confusions that are missed most."""
     table = new_table(
         "Confusions missed most often",
-        "source", "canonical", "said", "n", "missed", "not flagged", "not first", "not heard", left=3,
+        "source", "canonical", "said", "n", "missed", "flagged", "first", "heard", "canonical", left=3,
     )  # fmt: skip
     for row in result.pairs[:_MOST_PAIRS]:
         table.add_row(
@@ -207,8 +209,13 @@ def _pairs(result: Localisation) -> Group:
             row.said or "nothing",
             str(row.n),
             number(row.missed, 1),
-            str(row.n - row.flagged),
-            str(row.n - row.top1),
-            NONE if row.place_unheard is None else str(row.place_unheard),
+            str(row.flagged),
+            str(row.top1),
+            NONE if row.error_heard is None else str(row.error_heard),
+            NONE if row.canonical_heard is None else str(row.canonical_heard),
         )
-    return with_note(table, "missed: not the lowest of its word, or the insertion not reported; all are in --json.")
+    return with_note(
+        table,
+        "missed: not the lowest of its word, or the insertion not reported; first: named first; heard, canonical: as "
+        "above. All pairs are in --json.",
+    )

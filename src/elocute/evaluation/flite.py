@@ -17,6 +17,7 @@ import numpy as np
 
 from elocute.audio import load_audio
 from elocute.errors import ConfigError
+from elocute.phones import parse_arpabet, split_stress
 from elocute.types import Audio, Float64
 
 VOICES = ("slt", "rms", "awb", "kal16")
@@ -68,8 +69,10 @@ def speak_phones(words: Sequence[Sequence[str]], voice: str) -> Utterance | None
 
     Raises:
         ConfigError: flite does not run.
+        PhoneError: a phone is no ARPABET.
     """
-    wanted = tuple(phone.rstrip("012") for word in words for phone in word)
+    # flite reports phones that it does not know as if it had spoken them.
+    wanted = tuple(split_stress(phone)[0] for word in words for phone in parse_arpabet(word))
     with tempfile.TemporaryDirectory(prefix="elocute-") as folder:
         sentence, wav = Path(folder) / "sentence.ssml", Path(folder) / "sentence.wav"
         sentence.write_text(ssml(words), encoding="utf-8")

@@ -31,7 +31,8 @@ class PartRow:
     the commonest confusion is named, a phone drawn at random is flagged.
 
     Attributes:
-        part: "all", a source, a kind, both ("splice substitution") or a class of phones.
+        part: "all", a source, a kind, both ("splice substitution"), near or far substitutions (by one of the three
+            commonest errors at the phone, or by another), or a class of phones.
         n: planted errors.
         speakers: who spoke.
         unscored: reports without scores, where the error counts as missed.
@@ -124,8 +125,10 @@ class PairRow:
         flagged: how often it was flagged.
         top1: how often what was said was the first candidate.
         donor_unheard: how often the acoustic model did not hear the donor as what it is, in its own recording.
-        place_unheard: how often it does not hear at the place of the error what was said there, or still hears the
-            canonical phone; None where the place is not known (source text).
+        error_heard: how often, left to itself, it hears the error at its place (`is_heard`); None where the place is
+            not known (source text).
+        canonical_heard: how often it still hears the canonical phone there: then the splice failed, or the model
+            hears what it expects; None likewise.
     """
 
     source: str
@@ -136,7 +139,8 @@ class PairRow:
     flagged: int
     top1: int
     donor_unheard: int
-    place_unheard: int | None
+    error_heard: int | None
+    canonical_heard: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +251,10 @@ def parts_of(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
         for source in SOURCES
         for kind in KINDS
     ]
+    ways += [
+        ("near substitution", lambda one: one.kind == "substitution" and one.naive_top3),
+        ("far substitution", lambda one: one.kind == "substitution" and not one.naive_top3),
+    ]
     ways += [(name, lambda one, c=name: one.phone_class == c) for name in CLASSES]  # type: ignore[misc]
     parts = [(name, [one for one in outcomes if belongs(one)]) for name, belongs in ways]
     return [(name, part) for name, part in parts if part]
@@ -343,7 +351,8 @@ def pair_rows(outcomes: Sequence[Outcome]) -> tuple[PairRow, ...]:
                 flagged=sum(one.flagged for one in group),
                 top1=sum(one.top1 for one in group),
                 donor_unheard=sum(one.said_was_heard is False for one in group),
-                place_unheard=sum(not is_heard(one) for one in known) if known else None,
+                error_heard=sum(map(is_heard, known)) if known else None,
+                canonical_heard=sum(map(is_canonical_heard, known)) if known else None,
             )
         )
     return tuple(sorted(rows, key=lambda row: (-row.missed, -row.n, row.source, str(row.canonical), str(row.said))))
@@ -359,7 +368,12 @@ def found_share(outcome: Outcome) -> float:
 def is_heard(outcome: Outcome) -> bool:
     """Whether the acoustic model, left to itself, hears the error: what was said, and not what should have been."""
     heard = outcome.heard_at_place or ()
-    return (outcome.said is None or outcome.said in heard) and outcome.canonical not in heard
+    return (outcome.said is None or outcome.said in heard) and not is_canonical_heard(outcome)
+
+
+def is_canonical_heard(outcome: Outcome) -> bool:
+    """Whether the acoustic model, left to itself, hears at the place of the error what should have been said there."""
+    return outcome.canonical is not None and outcome.canonical in (outcome.heard_at_place or ())
 
 
 def to_json(result: Localisation) -> str:
