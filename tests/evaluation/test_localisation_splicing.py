@@ -104,7 +104,7 @@ def test_an_insertion_takes_nothing_away() -> None:
 
 def test_the_model_is_listened_to_at_the_place_alone() -> None:
     backend = PlantedBackend(PHONES, ["K", "AE", "T"])
-    posteriors = backend.posteriors(levels((0.5, 0.1)))
+    posteriors = backend.posteriors(heard().audio)
     shift = posteriors.frame_shift_s
     best = [None if label == 0 else PHONES[label - 1] for label in posteriors.log_probs.argmax(axis=1).tolist()]
     own = [t for t, name in enumerate(best) if name == "AE"]
