@@ -101,6 +101,18 @@ def test_train_is_warned_of_but_not_refused(tones: Path, tmp_path: Path) -> None
     assert "Note: the shipped models trained on these recordings" in done.stdout
 
 
+def test_parquet_files_are_a_corpus_too(tones: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow comes with the extra 'evaluate'")
+    from parquet_corpus import convert
+
+    official = write_corpus(tmp_path / "so")
+    other = convert(official, tmp_path / "hf", "test")
+    names = ("--limit", 2, "--cases", "telephone,joined,swapped-word", "--json", "-")
+    ours, theirs = (json.loads(invoke(folder, *names).stdout) for folder in (official, other))
+    assert ours["cases"] == theirs["cases"]
+    assert theirs["data"]["corpus"] == "speechocean762"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
