@@ -56,20 +56,21 @@ def _distinct(word: Word) -> list[Variant]:
 class _Graph:
     """All accepted forms of a text as one chain of states: a blank, then label, blank, label, blank, ... of each form.
 
+    The last state, N-1, is never reached; it counts as one more form that nothing enters.
+
     Attributes:
         columns: shape (N,), column of the posteriors that each state emits.
-        owners: shape (N, 2), word and form of each state; -1 for the blank in front.
-        moves: shape (N,), 0 where a state may be entered from the one before it, else -inf.
-        jumps: shape (N,), 0 where it may be entered from the last but one, over a blank, else -inf.
+        owners: shape (N, 2), word and form of each state; -1 for the first and the last.
+        jumps: shape (N,), 0 where a state may be entered from the last but one, over a blank, else -inf. All but those
+            in `firsts` may be entered from the state before them.
         firsts: shape (F,), first state of each form.
-        entries: shape (F, P), states from which a form is entered from outside, padded with N.
+        entries: shape (F, P), states from which a form is entered from outside, padded with N-1.
         costs: shape (F,), nats for entering it, negative or 0.
         last: states in which a walk may end.
     """
 
     columns: Int64
     owners: Int64
-    moves: Float64
     jumps: Float64
     firsts: Int64
     entries: Int64
@@ -78,9 +79,9 @@ class _Graph:
 
     @classmethod
     def of(cls, forms: Sequence[Sequence[Variant]], phone_set: PhoneSet) -> _Graph:
-        """The graph of the forms of each word; the first form of a word goes with all forms of its neighbours."""
+        """The graph of the accepted forms of each word."""
         tokens = dict(zip(phone_set.symbols, phone_set.tokens, strict=True))
-        columns, owners, is_first = [phone_set.blank_id], [(-1, -1)], [False]
+        columns, owners = [phone_set.blank_id], [(-1, -1)]
         firsts, entries, costs = [], [], []
         before: list[tuple[Variant, int]] = []  # forms of the word before, and the last label's state of each
         for index, variants in enumerate(forms):
@@ -98,21 +99,23 @@ class _Graph:
                 for label in labels:
                     columns += [label, phone_set.blank_id]
                     owners += [(index, number)] * 2
-                    is_first += [len(columns) - 2 == firsts[-1], False]
                 here.append((variant, len(columns) - 2))
             before = here
         ends = [state for variant, state in before if variant.before is None]
+        unreached = len(columns)
+        firsts.append(unreached)
+        entries.append([])
+        costs.append(0.0)
         width = max(map(len, entries))
-        states = np.array(columns)
-        starts = np.array(is_first)
+        states = np.array([*columns, phone_set.blank_id])
+        starts = np.isin(np.arange(len(states)), firsts)
         same = np.append([True, True], states[2:] == states[:-2])
         return cls(
             columns=states,
-            owners=np.array(owners),
-            moves=np.where(starts, -np.inf, 0.0),
+            owners=np.array([*owners, (-1, -1)]),
             jumps=np.where(starts | same, -np.inf, 0.0),
             firsts=np.array(firsts),
-            entries=np.array([[*entry, *[len(columns)] * (width - len(entry))] for entry in entries]),
+            entries=np.array([[*entry, *[unreached] * (width - len(entry))] for entry in entries]),
             costs=np.array(costs),
             last=np.array([*ends, *(state + 1 for state in ends)]),
         )
@@ -127,19 +130,15 @@ class _Graph:
 
     def advance(self, scores: Float64, emissions: Float64) -> Float64:
         """Scores after each further frame, shape (T, N), from those before the first of them and what states emit."""
-        N = len(self.columns)
-        padded = np.full(N + 1, -np.inf)  # the last is where the padding of `entries` leads
         out = np.empty_like(emissions)
-        moves, jumps = self.moves[1:], self.jumps[2:]
-        by_jump = np.empty(N - 2)
+        jumps = self.jumps[2:]
+        by_jump = np.empty_like(jumps)
         for now, emission in zip(out, emissions, strict=True):
-            padded[:N] = scores
-            np.add(scores[:-1], moves, out=now[1:])
             now[0] = scores[0]
-            np.maximum(now, scores, out=now)
+            np.maximum(scores[1:], scores[:-1], out=now[1:])
             np.add(scores[:-2], jumps, out=by_jump)
             np.maximum(now[2:], by_jump, out=now[2:])
-            entered = padded[self.entries].max(axis=1) + self.costs
+            entered = scores[self.entries].max(axis=1) + self.costs
             now[self.firsts] = np.maximum(scores[self.firsts], entered)
             now += emission
             scores = now
@@ -149,9 +148,8 @@ class _Graph:
         """The state one frame earlier on the best walk to `state`, from the scores of that frame."""
         outside = np.flatnonzero(self.firsts == state)
         if len(outside):
-            entries = self.entries[outside[0]]
-            entries = entries[entries < len(self.columns)]
-            came = [(float(scores[entry] + self.costs[outside[0]]), int(entry)) for entry in entries]
+            cost = self.costs[outside[0]]
+            came = [(float(scores[entry] + cost), int(entry)) for entry in self.entries[outside[0]]]
         else:
             came = [(float(scores[state - 1]), state - 1)] if state else []
             if state > 1 and self.jumps[state] == 0.0:
@@ -167,7 +165,7 @@ def _go_together(left: Variant, right: Variant) -> bool:
 
 def _best_walk(posteriors: Posteriors, graph: _Graph) -> NDArray[np.int64]:
     """Which form of each word the best walk goes through, shape (W,); the first of each where there is no walk."""
-    chosen = np.zeros(int(graph.owners[-1, 0]) + 1, dtype=np.int64)
+    chosen = np.zeros(int(graph.owners[:, 0].max()) + 1, dtype=np.int64)
     T = len(posteriors.log_probs)
     if not T:
         return chosen
