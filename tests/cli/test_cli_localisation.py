@@ -112,6 +112,18 @@ def test_transcribed_speech_is_one_speaker(transcribed: Path) -> None:
     assert "Recordings left out: 1 x a word is not in the lexicon" in done.stdout
 
 
+def test_both_layouts_and_any_number_of_processes_give_the_same(corpus: Path, tmp_path: Path, measured) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow comes with the extra 'evaluate'")
+    from parquet_corpus import convert
+
+    other = convert(corpus, tmp_path / "hf", "test")
+    arguments = ["evaluate", "localisation", str(other), "--sources", "text", "--seed", "3", "--json", "-"]
+    done = runner.invoke(app, [*arguments, "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    first = json.loads(measured[1])["outcomes"]
+    assert json.loads(done.stdout)["outcomes"] == [one for one in first if one["source"] == "text"]
+
+
 def test_train_is_warned_of(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "c", "train")
     done = invoke(corpus, "--split", "train", "--sources", "text", "--limit", 1, "--seed", 1)

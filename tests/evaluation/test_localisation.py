@@ -21,7 +21,7 @@ from elocute.evaluation.localisation import (
 )
 from elocute.evaluation.localisation_measures import Outcome, Trial, lowest, measure
 from elocute.evaluation.localisation_planting import KINDS, Place, Planted, flat_index
-from elocute.report import Heard, PhoneReport, Report, UtteranceScores
+from elocute.report import Heard, PhoneReport, Report, UtteranceScores, WordReport
 from elocute.training.planting import SAID_INSTEAD
 
 WORDS = (("TH", "IH", "NG", "K"), ("Y", "UW"), ("S", "T", "AA", "P"))
@@ -207,6 +207,25 @@ def test_insertions_are_found_in_their_place_only() -> None:
     assert (found.place_reported, found.top1, found.neighbour_lowest) == (True, False, 1.0)
     assert found.beside_drop == pytest.approx(28.0)
     assert (found.own_drop, found.lowest_in_word, found.score) == (None, None, None)
+
+
+def test_an_insertion_between_words_may_be_a_word_of_its_own() -> None:
+    def extra(*entries: PhoneReport, **changes: object) -> WordReport:
+        return word("/ɔɪ/", entries, None, text_index=None, **({"error": "insertion"} | changes))
+
+    planted = error("insertion", Place(word=0, phone=3))
+    words = said_report().words
+    found = measure(trial(planted), said_report(), report([words[0], extra(inserted("OY")), *words[1:]]))
+    assert (found.place_reported, found.flagged, found.top1, found.extra_after) == (True, True, True, 0)
+    nameless = measure(trial(planted), said_report(), report([words[0], extra(), *words[1:]]))
+    assert (nameless.place_reported, nameless.flagged, nameless.top1) == (True, True, False)
+    elsewhere = measure(trial(planted), said_report(), report([extra(inserted("OY")), *words]))
+    assert (elsewhere.place_reported, elsewhere.flagged, elsewhere.extra_after) == (False, False, 1)
+    inner = error("insertion", Place(word=0, phone=2))
+    assert not measure(trial(inner), said_report(), report([words[0], extra(inserted("OY")), *words[1:]])).flagged
+    again = report([words[0], extra(inserted("OY"), error="repetition"), *words[1:]])
+    assert not measure(trial(planted), again, again).flagged
+    assert measure(trial(planted), again, again).extra_before == 1
 
 
 def test_only_phones_known_to_be_good_can_be_false_alarms() -> None:

@@ -160,7 +160,8 @@ def _insertions(parts: Sequence[PartRow]) -> Group:
     return with_note(
         table,
         f"inserted phones reported where there are none, a recording: {number(extra.inserted_before)} clean, "
-        f"{number(extra.inserted_after)} planted. neighbour: one of the two phones around it is lowest of the word.",
+        f"{number(extra.inserted_after)} planted; extra words: {number(extra.extra_before)} clean, "
+        f"{number(extra.extra_after)} planted. neighbour: one of the two phones around it is lowest of the word.",
     )
 
 

@@ -68,6 +68,8 @@ class PartRow:
         unsure_after: well-said phones called unsure.
         inserted_before: inserted phones reported in well-said words, a recording, clean.
         inserted_after: the same with the error, itself not counted.
+        extra_before: words reported beside those of the text, a recording, clean.
+        extra_after: the same with the error, itself not counted.
         flagged_before: planted words that had a flagged phone before.
         omitted: planted words reported as left out.
     """
@@ -108,6 +110,8 @@ class PartRow:
     unsure_after: Estimate
     inserted_before: float | None
     inserted_after: float | None
+    extra_before: float | None
+    extra_after: float | None
     flagged_before: Estimate
     omitted: Estimate
 
@@ -260,26 +264,36 @@ def parts_of(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
     return [(name, part) for name, part in parts if part]
 
 
-def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
-    """The measures over some outcomes."""
-    speakers = sorted({one.speaker for one in outcomes})
-    resamples = Draws.of(len(speakers), draws)
-    number = {speaker: index for index, speaker in enumerate(speakers)}
+class _Speakers:
+    """Shares of sums with intervals over the speakers of some outcomes."""
 
-    def share(pairs: Iterable[tuple[Outcome, float, float]]) -> Estimate:
+    def __init__(self, outcomes: Sequence[Outcome], draws: int) -> None:
+        speakers = sorted({one.speaker for one in outcomes})
+        self.number = {speaker: index for index, speaker in enumerate(speakers)}
+        self._resamples = Draws.of(len(speakers), draws)
+
+    def share(self, pairs: Iterable[tuple[Outcome, float, float]]) -> Estimate:
         """Sum of the first numbers over that of the second."""
         kept = list(pairs)
         if not kept:
             return Estimate(value=None)
-        who = np.array([number[one.speaker] for one, _, _ in kept])
-        return estimate_of_sums(ratio, who, np.array([sides for _, *sides in kept], dtype=np.float64), resamples)
+        who = np.array([self.number[one.speaker] for one, _, _ in kept])
+        return estimate_of_sums(ratio, who, np.array([sides for _, *sides in kept], dtype=np.float64), self._resamples)
 
-    def mean(value: Callable[[Outcome], float | None], among: Sequence[Outcome]) -> Estimate:
-        return share((one, number, 1.0) for one in among if (number := value(one)) is not None)
+    def mean(self, value: Callable[[Outcome], float | None], among: Sequence[Outcome]) -> Estimate:
+        """Mean of a value over the outcomes that have one."""
+        return self.share((one, number, 1.0) for one in among if (number := value(one)) is not None)
 
-    def naive(value: Callable[[Outcome], float], among: Sequence[Outcome]) -> float | None:
-        return float(np.mean([value(one) for one in among])) if among else None
 
+def _plain_mean(value: Callable[[Outcome], float], among: Sequence[Outcome]) -> float | None:
+    """Mean without an interval."""
+    return float(np.mean([value(one) for one in among])) if among else None
+
+
+def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
+    """The measures over some outcomes."""
+    speakers = _Speakers(outcomes, draws)
+    share, mean, naive = speakers.share, speakers.mean, _plain_mean
     replaced = [one for one in outcomes if one.kind != "insertion"]
     inserted = [one for one in outcomes if one.kind == "insertion"]
     flagged = [one for one in outcomes if one.flagged]
@@ -288,7 +302,7 @@ def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
     return PartRow(
         part=name,
         n=len(outcomes),
-        speakers=len(speakers),
+        speakers=len(speakers.number),
         unscored=sum(not one.is_scored for one in outcomes),
         replaced=len(replaced),
         lowest_in_word=mean(lambda one: one.lowest_in_word, replaced),
@@ -317,7 +331,10 @@ def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
         top3_of_flagged=mean(lambda one: one.top3, flagged),
         recall=mean(lambda one: one.flagged, outcomes),
         recall_or_unsure=mean(lambda one: one.flagged_or_unsure, outcomes),
-        precision=share((one, one.flagged, one.flagged + one.alarms_after + one.inserted_after) for one in outcomes),
+        precision=share(
+            (one, one.flagged, one.flagged + one.alarms_after + one.inserted_after + one.extra_after)
+            for one in outcomes
+        ),
         precision_naive=len(outcomes) / sum(one.untouched + 1 for one in outcomes),
         alarms_before=share((one, one.alarms_before, one.untouched) for one in outcomes),
         alarms_after=share((one, one.alarms_after, one.untouched) for one in outcomes),
@@ -328,6 +345,8 @@ def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
         unsure_after=share((one, one.unsure_after, one.untouched) for one in outcomes),
         inserted_before=naive(lambda one: one.inserted_before, outcomes),
         inserted_after=naive(lambda one: one.inserted_after, outcomes),
+        extra_before=naive(lambda one: one.extra_before, outcomes),
+        extra_after=naive(lambda one: one.extra_after, outcomes),
         flagged_before=mean(lambda one: one.flagged_before, outcomes),
         omitted=mean(lambda one: one.omitted, outcomes),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from elocute.evaluation.localisation_planting import SAID_AFTER, Kind, Phones, Planted
 from elocute.phones import VOWELS
-from elocute.report import PhoneReport, Report
+from elocute.report import PhoneReport, Report, WordReport
 from elocute.training.planting import SAID_INSTEAD
 
 Source = Literal["splice", "flite", "text"]
@@ -96,6 +96,8 @@ class Outcome:
         alarms_beside: how many of those are flagged.
         inserted_before: inserted phones reported in well-said words of the clean recording.
         inserted_after: the same with the error, which itself is not counted.
+        extra_before: words reported beside those of the text in the clean recording.
+        extra_after: the same with the error, which itself is not counted.
         flagged_before: whether a phone of its word was flagged before the error was planted.
         omitted: whether its word is reported as left out.
         said_was_heard: see `Trial`.
@@ -139,6 +141,8 @@ class Outcome:
     alarms_beside: int
     inserted_before: int
     inserted_after: int
+    extra_before: int
+    extra_after: int
     flagged_before: bool
     omitted: bool
     said_was_heard: bool | None
@@ -155,12 +159,14 @@ class View:
         inserted: phones reported as inserted, with the word they are in and how many of its canonical phones are
             before them.
         omitted: words reported as left out.
+        extra: words reported beside those of the text, with the word of the text before them, -1 for none.
     """
 
     phones: tuple[PhoneReport, ...]
     word: tuple[int, ...]
     inserted: tuple[tuple[int, int, PhoneReport], ...]
     omitted: frozenset[int]
+    extra: tuple[tuple[int, WordReport], ...]
 
     @classmethod
     def of(cls, report: Report) -> View:
@@ -175,8 +181,20 @@ class View:
                     phones.append(phone)
                     word.append(index)
                     before += 1
+        last, extra = -1, []
+        for entry in report.words:
+            if entry.text_index is None:
+                extra.append((last, entry))
+            else:
+                last = entry.text_index
         omitted = (index for index, entry in enumerate(report.text_words) if entry.error == "omission")
-        return cls(phones=tuple(phones), word=tuple(word), inserted=tuple(inserted), omitted=frozenset(omitted))
+        return cls(
+            phones=tuple(phones),
+            word=tuple(word),
+            inserted=tuple(inserted),
+            omitted=frozenset(omitted),
+            extra=tuple(extra),
+        )
 
     def scores(self) -> list[float] | None:
         """Scores of the canonical phones; None unless all have one."""
@@ -224,6 +242,10 @@ class _Judge:
         self.in_word = [i for i, word in enumerate(after.word) if word == self.place.word]
         self.own = () if self.is_insertion else (self.at,)
         self.untouched = [i for i in range(len(self.symbols)) if i not in self.own and trial.is_good[i]]
+        is_between = self.is_insertion and self.place.phone + 1 == len(self.in_word)
+        self.own_words = [
+            entry for w, entry in after.extra if is_between and w == self.place.word and entry.error == "insertion"
+        ]
         self.entries = self._at_place() if self.is_insertion else ()
         self.entry = (self.entries[0] if self.entries else None) if self.is_insertion else after.phones[self.at]
         self.scores = after.scores()
@@ -254,7 +276,7 @@ class _Judge:
             others_drop=self.drops.mean([i for i in self.in_word if i not in self.own]),
             lowest_in_word=None if self.is_insertion else lowest(self.scores, at, self.in_word),
             lowest_in_utterance=None if self.is_insertion else lowest(self.scores, at, everything),
-            place_reported=bool(self.entries) if self.is_insertion else None,
+            place_reported=bool(self.entries or self.own_words) if self.is_insertion else None,
             neighbour_lowest=self._neighbour_lowest() if self.is_insertion else None,
             actual_named=self.scores is not None
             and entry is not None
@@ -264,8 +286,8 @@ class _Judge:
             top3=error.said in named[:3],
             naive_top1=error.said in naive[:1],
             naive_top3=error.said in naive[:3],
-            flagged=entry is not None and entry.error is not None,
-            flagged_or_unsure=entry is not None and (entry.error is not None or entry.is_unsure),
+            flagged=self._is_found(),
+            flagged_or_unsure=self._is_found() or (entry is not None and entry.is_unsure),
             probability=None if entry is None else entry.probability,
             untouched=len(self.untouched),
             alarms_before=sum(self._was_flagged(i) for i in self.untouched),
@@ -274,12 +296,18 @@ class _Judge:
             beside=sum(i in self.untouched for i in self.beside),
             alarms_beside=sum(self._is_flagged(i) for i in self.beside if i in self.untouched),
             inserted_before=self._inserted(self.before),
-            inserted_after=self._inserted(self.after) - len(self.entries),
+            inserted_after=self._inserted(self.after, besides=self.entries),
+            extra_before=len(self.before.extra),
+            extra_after=len(self.after.extra) - len(self.own_words),
             flagged_before=any(self._was_flagged(i) for i in self.in_word),
             omitted=self.place.word in self.after.omitted,
             said_was_heard=trial.said_was_heard,
             heard_at_place=trial.heard_at_place,
         )
+
+    def _is_found(self) -> bool:
+        """Whether the planted error is flagged."""
+        return bool(self.own_words) or (self.entry is not None and self.entry.error is not None)
 
     def _is_flagged(self, index: int) -> bool:
         """Whether a phone is flagged with the error."""
@@ -290,17 +318,19 @@ class _Judge:
         clean = self.trial.clean_index[index]
         return clean is not None and self.before.phones[clean].error is not None
 
-    def _inserted(self, view: View) -> int:
-        """Inserted phones reported in words that are well said throughout, and in the planted place."""
+    def _inserted(self, view: View, besides: Sequence[PhoneReport] = ()) -> int:
+        """Inserted phones reported in words that are well said throughout, but for some."""
         bad = {word for word, is_good in zip(self.after.word, self.trial.is_good, strict=True) if not is_good}
-        places = {id(entry) for entry in self.entries}
-        return sum(word not in bad or id(entry) in places for word, _, entry in view.inserted)
+        counted = [entry for word, _, entry in view.inserted if word not in bad]
+        return sum(not any(entry is other for other in besides) for entry in counted)
 
     def _at_place(self) -> tuple[PhoneReport, ...]:
-        """Inserted phones where one was said; behind a word's last phone also those that begin the next word."""
+        """Inserted phones where one was said; between words it may belong to either, or be a word of its own."""
         word, behind = self.place.word, self.place.phone + 1
-        places = {(word, behind)} | ({(word + 1, 0)} if behind == len(self.in_word) else set())
-        return tuple(entry for w, before, entry in self.after.inserted if (w, before) in places)
+        is_between = behind == len(self.in_word)
+        places = {(word, behind)} | ({(word + 1, 0)} if is_between else set())
+        inside = [entry for w, before, entry in self.after.inserted if (w, before) in places]
+        return (*inside, *(phone for entry in self.own_words for phone in entry.phonemes[:1]))
 
     def _neighbour_lowest(self) -> float:
         """Share of the word's lowest score that the phones around an insertion have."""
