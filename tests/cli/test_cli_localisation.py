@@ -65,6 +65,9 @@ def test_errors_are_planted_assessed_and_measured(measured: tuple[str, str]) -> 
     sources = [one["source"] for one in plain["outcomes"]]
     assert sources.count("text") >= 6
     assert sources.count("splice") >= 2
+    controls = [one["control_drop"] for one in plain["outcomes"] if one["control_drop"] is not None]
+    assert len(controls) >= 2
+    assert sum(controls) / len(controls) < 10  # splicing alone does little
     assert len(sources) + sum(plain["skipped"].values()) == 14  # a recording is an outcome or a reason
     for words in (
         "speechocean762 test", "the planted phone has the lowest score", "Drop against the clean recording",

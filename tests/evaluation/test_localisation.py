@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 from cli_reports import phone, report, word
 
-from elocute.evaluation.localisation import (
-    Trials,
-    is_heard,
-    outcome_of,
-    pair_rows,
-    part_row,
-    parts_of,
-    summarise,
-    to_json,
-)
-from elocute.evaluation.localisation_measures import Outcome, Trial, lowest, measure
+from elocute.evaluation.localisation import is_heard, pair_rows, part_row, parts_of, summarise, to_json
+from elocute.evaluation.localisation_measures import Outcome, Trial, lowest, measure, with_control
 from elocute.evaluation.localisation_planting import KINDS, Place, Planted, flat_index
+from elocute.evaluation.localisation_run import Trials, outcome_of
 from elocute.report import Heard, PhoneReport, Report, UtteranceScores, WordReport
 from elocute.training.planting import SAID_INSTEAD
 
@@ -275,6 +267,17 @@ def test_an_omitted_word_is_told_apart() -> None:
     assert found.omitted
     assert found.lowest_in_word == 0.5
     assert found.alarms_after == 1
+
+
+def test_the_control_is_a_splice_that_changes_nothing() -> None:
+    found = measure(trial(error("substitution", PLACES[2])), said_report(), perfect(error("substitution", PLACES[2])))
+    assert found.control_drop is None
+    silent = with_control(found, 2, said_report(), said_report({2: phone("NG", 95.0)}))
+    loud = with_control(found, 2, said_report(), said_report({2: wrong("NG", "N", 56.0)}))
+    assert (silent.control_drop, silent.control_flagged) == (1.0, False)
+    assert (loud.control_drop, loud.control_flagged) == (40.0, True)
+    row = part_row("all", [found, silent, loud], 10)
+    assert (row.control_drop.value, row.control_flagged.value) == (20.5, 0.5)
 
 
 def test_a_report_of_other_phones_is_refused() -> None:

@@ -59,8 +59,9 @@ def localisation(
 
     What counts as right is fixed: the corpus's own phones, or the accepted variant that the clean recording fits best.
     """
-    from elocute.evaluation.localisation import run_trials, summarise, to_json
+    from elocute.evaluation.localisation import summarise, to_json
     from elocute.evaluation.localisation_corpus import read_recordings
+    from elocute.evaluation.localisation_run import run_trials
     from elocute.evaluation.localisation_trials import TrialFactory
 
     wanted = _sources(sources)
@@ -175,8 +176,8 @@ def _notes(wanted: tuple[Source, ...], recordings: Recordings) -> list[str]:
     notes = []
     if "splice" in wanted:
         notes.append(
-            "splice: coarticulation at the joints is the old neighbours', and boundaries are off by 10 ms in the "
-            "median, so a part of what is not found is not there to be heard; see the column 'heard'"
+            "splice: the neighbours keep some coarticulation with the old phone, and boundaries are off by 10 ms in "
+            "the median, so a part of what is not found is hardly there to be heard: compare with flite"
         )
     if "text" in wanted:
         notes.append("text: the shipped scorer was trained with errors planted in this way, of these very kinds")

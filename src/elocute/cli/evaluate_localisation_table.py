@@ -71,24 +71,27 @@ def _place(parts: Sequence[PartRow]) -> Group:
 
 def _drops(parts: Sequence[PartRow]) -> Group:
     """How far scores fall."""
-    names = [f"p{quantile}" for quantile in QUANTILES]
+    shown = [QUANTILES.index(quantile) for quantile in (10, 50, 90)]
+    names = [f"p{QUANTILES[index]}" for index in shown]
     table = new_table(
         "Drop against the clean recording, points of 100, and how far it spreads",
-        "errors", "own", *names, "beside / own", "others / own",
+        "errors", "own", *names, "same", "beside / own", "others / own",
     )  # fmt: skip
     for row in parts:
         if row.own_drop_quantiles is not None:
             table.add_row(
                 _short(row.part),
                 number(row.own_drop.value, 1),
-                *(number(value, 0) for value in row.own_drop_quantiles),
+                *(number(row.own_drop_quantiles[index], 0) for index in shown),
+                number(row.control_drop.value, 1),
                 with_interval(row.beside_share),
                 with_interval(row.others_share),
             )
     return with_note(
         table,
-        "own: the planted phone's mean drop and its quantiles; beside: mean drop of the two phones beside it, others: "
-        "of all other phones of its word, as shares of own (1: the whole word sinks; 0: only the error).",
+        "own: the planted phone's mean drop and its quantiles; same: where the same splice puts in the phone that "
+        "belongs there, which is what splicing alone does; beside: mean drop of the two phones beside it, others: of "
+        "all other phones of its word, as shares of own (1: the whole word sinks; 0: only the error).",
     )
 
 

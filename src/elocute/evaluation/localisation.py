@@ -1,22 +1,17 @@
-"""Whether the assessor finds exactly the one error that was planted in a good recording: run, sums, intervals."""
+"""Whether the assessor finds exactly the one error that was planted in a good recording: sums and intervals."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elocute.batch.local import AssessRow, run_batch
 from elocute.evaluation.bootstrap import Draws, Estimate, estimate_of_sums, ratio
-from elocute.evaluation.localisation_corpus import Spoken
 from elocute.evaluation.localisation_measures import CLASSES, SOURCES, Outcome
 from elocute.evaluation.localisation_planting import KINDS
+from elocute.evaluation.localisation_run import Trials
 from elocute.evaluation.result import dumps
 
 FORMAT = "elocute localisation 1"
@@ -43,6 +38,8 @@ class PartRow:
         lowest_in_utterance_naive: 1 / phones of the sentence.
         own_drop: mean drop of its score against the clean recording, points of 100.
         own_drop_quantiles: distribution of that drop, `QUANTILES`.
+        control_drop: mean drop where the same splice puts in the phone that belongs there; None but for splices.
+        control_flagged: how often it is flagged then.
         beside_share: mean drop of the phones beside it over its own mean drop.
         others_share: the same of the other phones of its word.
         inserted: insertions.
@@ -85,6 +82,8 @@ class PartRow:
     lowest_in_utterance_naive: float | None
     own_drop: Estimate
     own_drop_quantiles: tuple[float, ...] | None
+    control_drop: Estimate
+    control_flagged: Estimate
     beside_share: Estimate
     others_share: Estimate
     inserted: int
@@ -170,56 +169,6 @@ class Localisation:
     outcomes: tuple[Outcome, ...]
     skipped: Mapping[str, int]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trials:
-    """What came of a run: every outcome, and why others are missing."""
-
-    outcomes: tuple[Outcome, ...]
-    skipped: Mapping[str, int]
-
-
-def run_trials(
-    chosen: Sequence[Spoken],
-    make: Callable[[], AssessRow],
-    *,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Trials:
-    """Plant errors in recordings and have them judged, on several processes.
-
-    Args:
-        chosen: recordings.
-        make: makes what answers them (`TrialFactory`), once in each worker.
-        workers: processes; None takes one for each core.
-        progress: called with recordings done and in all.
-
-    Raises:
-        BatchError: a worker process died.
-    """
-    outcomes: list[Outcome] = []
-    skipped: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="elocute-") as folder:
-        manifest, out = Path(folder) / "manifest.jsonl", Path(folder) / "outcomes.jsonl"
-        rows = ({"id": one.id, "audio": str(one.audio.resolve()), "text": one.text} for one in chosen)
-        manifest.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        run_batch(manifest, out, make_assessor=make, configuration="", workers=workers, progress=progress)
-        for line in out.read_text(encoding="utf-8").split("\n")[:-1]:
-            row = json.loads(line)
-            if "error" in row:
-                skipped[f"{row['error']['type']}: {row['error']['message']}"] += 1
-                continue
-            outcomes.extend(map(outcome_of, row["report"]["outcomes"]))
-            skipped.update(row["report"]["skipped"])
-    return Trials(outcomes=tuple(outcomes), skipped=dict(skipped.most_common()))
-
-
-def outcome_of(plain: Mapping[str, Any]) -> Outcome:
-    """An outcome from plain JSON values."""
-    heard = plain["heard_at_place"]
-    listed = {"word": tuple(plain["word"]), "heard_at_place": None if heard is None else tuple(heard)}
-    return Outcome(**{**plain, **listed})
 
 
 def summarise(
@@ -311,6 +260,8 @@ def part_row(name: str, outcomes: Sequence[Outcome], draws: int) -> PartRow:
         lowest_in_utterance_naive=naive(lambda one: 1 / one.phones_in_utterance, replaced),
         own_drop=mean(lambda one: one.own_drop, dropped),
         own_drop_quantiles=tuple(np.percentile(drops, QUANTILES).tolist()) if len(drops) else None,
+        control_drop=mean(lambda one: one.control_drop, replaced),
+        control_flagged=mean(lambda one: one.control_flagged, replaced),
         beside_share=share(
             (one, one.beside_drop, one.own_drop or 0.0) for one in dropped if one.beside_drop is not None
         ),

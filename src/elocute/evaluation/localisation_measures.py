@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -102,6 +102,9 @@ class Outcome:
         omitted: whether its word is reported as left out.
         said_was_heard: see `Trial`.
         heard_at_place: see `Trial`.
+        control_drop: how far the canonical phone falls where it is spliced, but with itself: another of the speaker's
+            recordings gives the same phone. None where that was not tried.
+        control_flagged: whether it is flagged then.
     """
 
     id: str
@@ -147,6 +150,8 @@ class Outcome:
     omitted: bool
     said_was_heard: bool | None
     heard_at_place: tuple[str, ...] | None
+    control_drop: float | None = None
+    control_flagged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +231,20 @@ def measure(trial: Trial, clean: Report, planted: Report) -> Outcome:
     if [phone.expected for phone in after.phones] != [phone for word in trial.phones for phone in word]:
         raise ValueError(f"{trial.id}: the report has other canonical phones than the trial")
     return _Judge(trial, View.of(clean), after).outcome()
+
+
+def with_control(outcome: Outcome, place: int, clean: Report, control: Report) -> Outcome:
+    """The outcome with what comes of a splice that changes nothing.
+
+    Args:
+        outcome: of the error.
+        place: number of the spliced phone in the sentence.
+        clean: report of the recording.
+        control: report of the recording where the same phone from elsewhere stands in its place.
+    """
+    before, after = (View.of(report).phones[place] for report in (clean, control))
+    drop = None if before.score is None or after.score is None else before.score - after.score
+    return replace(outcome, control_drop=drop, control_flagged=after.error is not None)
 
 
 class _Judge:

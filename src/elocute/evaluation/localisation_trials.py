@@ -18,7 +18,7 @@ from elocute.config import AssessorConfig
 from elocute.errors import ElocuteError, TextError
 from elocute.evaluation.flite import Utterance, speak_phones
 from elocute.evaluation.localisation_corpus import Spoken, accepted_variants, dictionary_phones, good_places
-from elocute.evaluation.localisation_measures import Outcome, Source, Trial, measure
+from elocute.evaluation.localisation_measures import Outcome, Source, Trial, measure, with_control
 from elocute.evaluation.localisation_planting import (
     Phones,
     Place,
@@ -157,7 +157,14 @@ class _Laboratory:
             heard_at_place=heard_at(listened, done.start_s, done.end_s),
         )
         clean = self._assess(heard.audio, spoken.text, heard.given)
-        return measure(trial, clean, self._assess(done.audio, spoken.text, heard.given))
+        outcome = measure(trial, clean, self._assess(done.audio, spoken.text, heard.given))
+        # The same splice with the phone that belongs there shows what splicing alone does.
+        same = replace(planted, kind="substitution", said=planted.canonical)
+        own = None if planted.canonical is None else self._donor(spoken, heard, same, rng)
+        if own is None:
+            return outcome
+        control = self._assess(splice_error(heard, same, own).audio, spoken.text, heard.given)
+        return with_control(outcome, heard.index(planted.place), clean, control)
 
     def _donor(self, spoken: Spoken, heard: Heard, planted: Planted, rng: np.random.Generator) -> Donor | None:
         """A well-said phone of another recording of the speaker, its neighbours as alike as can be had."""
