@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class AssessorConfig:
         threads: threads of one inference; None leaves the choice to the run-time.
         nbest: candidates for what was said that the report lists at every phone.
         variants: whether the accepted variant that fits the recording best replaces the dictionary form.
+        sensitivity: how readily a phone is flagged: "low", "normal" or "high".
+        confusions: whether likely errors need less evidence than unlikely ones; else all errors are alike.
     """
 
     backend: str = "embedded"
@@ -33,3 +36,5 @@ class AssessorConfig:
     threads: int | None = None
     nbest: int = 5
     variants: bool = True
+    sensitivity: Literal["low", "normal", "high"] = "normal"
+    confusions: bool = True

@@ -1,30 +1,38 @@
 """Step 8/10 - diagnosis: which phones were wrong, what was said instead, how sure we are; which words were left out.
 
-The scorer and the lattice are joined by a logistic regression fitted on out-of-fold predictions: its output is the
-probability that people would call the phone wrong (mean expert score below 0.5 of 2). What was said instead comes
-from the lattice alone. A phone is flagged from the threshold with the highest F1; below it the report stays silent.
+Whether a phone was wrong is decided by the scorer, the trees beside it and the edit lattice together, as a calibrated
+probability that people would call it wrong (mean expert score below 0.5 of 2). What was said instead comes from the
+edit lattice alone, which takes in whatever was said at the places around. Between "right" and "wrong" lies a zone in
+which the diagnosis abstains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.ctc import Lattice, logsumexp
-from elocute.ctc import lattice as build_lattice
-from elocute.gop import Alternatives, perceived_posterior
-from elocute.scorer.features import LOG_FLOOR
+from elocute.errors import ConfigError
+from elocute.gop import Said
 from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
+Sensitivity = Literal["low", "normal", "high"]
+"""How readily a phone is flagged; the scorer's card has precision and recall of each."""
+
+SAID_FLOOR = 1e-6
+"""A posterior below it counts as this."""
 OMITTED_BELOW = 0.6
-"""A word whose phones score this much on average (of 1) was said, however little the lattice would miss it, ..."""
+"""A word whose phones score this much on average (of 1) was said, however little the reading would miss it, ..."""
 CLEAR_FROM = 0.75
 """... unless the rest is heard this surely (mean posterior of its canonical phones): then the lattice alone decides."""
+CONTRADICTED_BELOW = 0.01
+"""Posterior of the canonical phone below which the diagnosis never calls it right, whatever the scorer says."""
+INSERTED_FROM = 0.7
+"""Posterior from which an added phone is reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +40,35 @@ class Detector:
     """The calibrated detector of wrong phones, stored in the scorer's card.
 
     Attributes:
-        bias: of the logistic regression.
-        weights: of its inputs (`detector_inputs`).
-        threshold: a phone whose probability reaches it is flagged.
-        omission_nats_per_phone: a word whose phones score below `OMITTED_BELOW` counts as left out when the recording
-            is explained better without it by this much for each of its phones.
+        bias: of the log-odds.
+        weights: of the inputs (`detector_inputs`).
+        thresholds: probabilities, falling: from which a phone is flagged at low, normal and high sensitivity, and one
+            more. Between a sensitivity's threshold and the next one it abstains.
     """
 
     bias: float
     weights: tuple[float, ...]
-    threshold: float
-    omission_nats_per_phone: float
+    thresholds: tuple[float, float, float, float]
 
     def probability(self, inputs: Float64) -> Float64:
         """Probability that each phone is wrong, shape (L,), from `detector_inputs` (L, len(weights))."""
         return logistic(self.bias + inputs @ np.array(self.weights))
+
+    def flagged_from(self, sensitivity: Sensitivity = "normal") -> float:
+        """Probability from which a phone is flagged."""
+        return self.thresholds[_rank(sensitivity)]
+
+    def unsure_from(self, sensitivity: Sensitivity = "normal") -> float:
+        """Probability from which nothing is said of a phone that is not flagged."""
+        return self.thresholds[_rank(sensitivity) + 1]
+
+
+def _rank(sensitivity: Sensitivity) -> int:
+    """Position of a sensitivity among the thresholds."""
+    known = get_args(Sensitivity)
+    if sensitivity not in known:
+        raise ConfigError(f"sensitivity is {sensitivity!r}; expected one of {', '.join(known)}")
+    return known.index(sensitivity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +78,41 @@ class PhoneDiagnosis:
     Attributes:
         probability: that people would call it wrong.
         error: None if not flagged.
+        is_unsure: whether it is too probable to be wrong for being called right, and not flagged.
         actual: phone heard, None for nothing; the canonical one where nothing is flagged, and for a distortion.
         nbest: (phone or None for nothing, probability), most probable first.
     """
 
     probability: float
     error: ErrorType | None
+    is_unsure: bool
     actual: str | None
     nbest: tuple[tuple[str | None, float], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inserted:
+    """A phone that was said although the text has none there.
+
+    Attributes:
+        gap: it was said before this canonical phone; the number of phones for the end.
+        phone: which one.
+        probability: that it was said.
+        frame: where it begins.
+    """
+
+    gap: int
+    phone: str
+    probability: float
+    frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What happened at every phone, and which words were left out, shape (W,)."""
+    """What happened at every phone, and what was added between them."""
 
     phones: tuple[PhoneDiagnosis, ...]
-    omitted: NDArray[np.bool_]
+    inserted: tuple[Inserted, ...]
 
 
 def logistic(odds: Float64) -> Float64:
@@ -79,163 +120,139 @@ def logistic(odds: Float64) -> Float64:
     return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))
 
 
-def detector_inputs(phone_score: Float64, error_log_odds: Float64, log_heard: Float64) -> Float64:
-    """Inputs of the detector: score, its square, log posterior of the canonical phone, their product, log-odds.
+def own_posterior(said: Said, canonical: Int64) -> Float64:
+    """Posterior that each canonical phone was said as such, shape (L,)."""
+    return said.posterior[np.arange(len(canonical)), canonical]
+
+
+def detector_inputs(phone_score: Float64, error_log_odds: Float64, heard: Float64) -> Float64:
+    """Inputs of the detector: log-odds, score, log posterior of the canonical phone.
 
     Args:
         phone_score: shape (L,), 0 to 1.
         error_log_odds: shape (L,), the scorer's own log-odds that the phone is wrong.
-        log_heard: shape (L,), log posterior that the canonical phone was said, nats.
+        heard: shape (L,), `own_posterior`.
 
-    Returns: shape (L, 5).
+    Returns: shape (L, 3).
     """
-    log_heard = np.maximum(log_heard, LOG_FLOOR)
-    return np.column_stack([phone_score, phone_score**2, log_heard, phone_score * log_heard, error_log_odds])
+    return np.column_stack([error_log_odds, phone_score, np.log(np.maximum(heard, SAID_FLOOR))])
 
 
 def diagnose(
-    found: Alternatives,
+    said: Said,
+    canonical: Int64,
     phone_score: Float64,
     error_log_odds: Float64,
-    word_ids: Int64,
     symbols: Sequence[str],
     detector: Detector,
+    *,
+    sensitivity: Sensitivity = "normal",
     nbest: int = 5,
 ) -> Diagnosis:
-    """Decide what happened at every phone and to every word.
+    """Decide what happened at every phone.
 
     Args:
-        found: alternatives of the utterance.
+        said: posterior of what was said.
+        canonical: shape (L,), phone ids.
         phone_score: shape (L,), 0 to 1, from the scorer.
         error_log_odds: shape (L,), log-odds that a phone is wrong, from the scorer.
-        word_ids: shape (L,), word of each phone.
         symbols: phones of the phone set, in order.
-        detector: calibrated probability and operating point.
+        detector: calibrated probability and operating points.
+        sensitivity: which operating point.
         nbest: how many candidates to keep.
     """
-    posterior = perceived_posterior(found)
-    canonical_posterior = posterior[np.arange(len(posterior)), found.canonical]
-    log_heard = np.log(np.maximum(canonical_posterior, np.exp(LOG_FLOOR)))
-    wrong = detector.probability(detector_inputs(phone_score, error_log_odds, log_heard))
+    heard = own_posterior(said, canonical)
+    wrong = detector.probability(detector_inputs(phone_score, error_log_odds, heard))
+    is_wrong = wrong >= detector.flagged_from(sensitivity)
+    is_unsure = ~is_wrong & ((wrong >= detector.unsure_from(sensitivity)) | (heard < CONTRADICTED_BELOW))
+    instead = if_wrong(said, canonical)
+    best = said_instead(said, canonical, is_wrong)
     named: list[str | None] = [*symbols, None]
-    flagged = wrong >= detector.threshold
-    said = said_instead(posterior, found.canonical, flagged)
     phones = []
-    for row, canonical, best, probability, is_wrong in zip(
-        posterior, found.canonical, said, wrong, flagged, strict=True
-    ):
-        others = row.copy()
-        others[canonical] = 0.0
-        instead = others / max(float(others.sum()), 1e-300) * probability
-        instead[canonical] = 1.0 - probability
-        order = np.argsort(-instead, kind="stable")[:nbest]
+    for i, own in enumerate(canonical.tolist()):
+        candidates = instead[i] * wrong[i]
+        candidates[own] = 1.0 - wrong[i]
         error: ErrorType | None = None
-        if is_wrong:
-            error = "distortion" if best == canonical else "deletion" if named[best] is None else "substitution"
+        if is_wrong[i]:
+            error = "distortion" if best[i] == own else "deletion" if named[best[i]] is None else "substitution"
         phones.append(
             PhoneDiagnosis(
-                probability=float(probability),
+                probability=float(wrong[i]),
                 error=error,
-                actual=named[best],
-                nbest=tuple((named[k], float(instead[k])) for k in order),
+                is_unsure=bool(is_unsure[i]),
+                actual=named[best[i]],
+                nbest=tuple(
+                    (named[k], float(candidates[k])) for k in np.argsort(-candidates, kind="stable")[:nbest].tolist()
+                ),
             )
         )
-    omitted = left_out(
-        found.lattice, posterior, found.canonical, word_ids, phone_score, detector.omission_nats_per_phone
-    )
-    return Diagnosis(phones=tuple(phones), omitted=omitted)
+    return Diagnosis(phones=tuple(phones), inserted=inserted_phones(said, symbols))
 
 
-def said_instead(posterior: Float64, canonical: Int64, flagged: NDArray[np.bool_]) -> Int64:
-    """What was said at each place, shape (L,): the canonical phone unless it is flagged and another was likelier.
+def if_wrong(said: Said, canonical: Int64) -> Float64:
+    """What was said at each place if not the canonical phone, shape (L, K+1); rows sum to 1, the canonical one is 0."""
+    others = said.posterior.copy()
+    others[np.arange(len(canonical)), canonical] = 0.0
+    return np.asarray(others / np.maximum(others.sum(axis=1, keepdims=True), 1e-300))
 
-    Where the lattice hears the canonical phone and the scorer dislikes it, it was said, but with a heavy accent.
+
+def said_instead(said: Said, canonical: Int64, is_wrong: NDArray[np.bool_]) -> Int64:
+    """What was said at each place, shape (L,): the canonical phone unless it is wrong and another was likelier.
+
+    That the phone is wrong is no longer in question, so the prior's trust in the canonical phone is taken out: where
+    the recording itself speaks for it, it was said, but with a heavy accent.
 
     Args:
-        posterior: shape (L, K + 1), of every phone and of nothing (`gop.perceived_posterior`).
+        said: posterior of what was said.
         canonical: shape (L,), phone ids.
-        flagged: shape (L,), which phones count as wrong.
+        is_wrong: shape (L,), which phones count as wrong.
     """
     rows = np.arange(len(canonical))
-    others = posterior.copy()
+    others = said.posterior.copy()
     others[rows, canonical] = 0.0
     best = others.argmax(axis=1)
-    is_distorted = posterior[rows, canonical] >= others[rows, best]
-    return np.where(flagged & ~is_distorted, best, canonical)
+    odds = said.posterior[rows, canonical] * said.doubt[canonical] / (1.0 - said.doubt[canonical])
+    return np.where(is_wrong & (odds < others[rows, best]), best, canonical)
+
+
+def inserted_phones(said: Said, symbols: Sequence[str]) -> tuple[Inserted, ...]:
+    """The phones that were added, in order."""
+    found = []
+    for gap in np.flatnonzero(said.inserted.max(axis=1) >= INSERTED_FROM).tolist():
+        phone = int(said.inserted[gap].argmax())
+        found.append(
+            Inserted(
+                gap=gap,
+                phone=symbols[phone],
+                probability=min(float(said.inserted[gap, phone]), 1.0),
+                frame=round(float(said.inserted_frame[gap, phone])),
+            )
+        )
+    return tuple(found)
 
 
 def left_out(
-    lattice: Lattice,
-    posterior: Float64,
-    canonical: Int64,
-    word_ids: Int64,
-    phone_score: Float64,
-    nats_per_phone: float,
+    skipped: Sequence[int], said: Said, canonical: Int64, word_ids: Int64, phone_score: Float64
 ) -> NDArray[np.bool_]:
-    """Which words were left out, shape (W,): those that the lattice would not miss and the scorer does not like.
+    """Which words were left out, shape (W,): those that the reading skips and the scorer does not like.
 
-    Either alone goes wrong: the lattice would rather do without a short word said in haste, and the scorer dislikes
-    whatever was said badly. In clear speech the lattice needs no second opinion on a word of which it hears no phone.
+    Either alone goes wrong: the reading would rather do without a short word said in haste, and the scorer dislikes
+    whatever was said badly. In clear speech the reading needs no second opinion on a word of which it hears no phone.
 
     Args:
-        lattice: of the whole text.
-        posterior: shape (L, K + 1), of every phone and, last, of nothing, at each place (`gop.perceived_posterior`).
+        skipped: words that the best reading skips.
+        said: posterior of what was said.
         canonical: shape (L,), phone ids.
         word_ids: shape (L,), word of each phone.
         phone_score: shape (L,), 0 to 1.
-        nats_per_phone: see `Detector`.
     """
     counts = np.bincount(word_ids)
     is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
-    said = posterior[np.arange(len(word_ids)), canonical]
-    rest = len(word_ids) - counts
-    clarity = (said.sum() - np.bincount(word_ids, said)) / np.maximum(rest, 1)
-    is_unheard = np.bincount(word_ids, posterior[:, -1] > 0.5) == counts
-    surely = is_unheard & (counts > 1) & (rest > 0) & (clarity >= CLEAR_FROM)
-    decided: NDArray[np.bool_] = is_disliked | surely
-    return omitted_words(lattice, word_ids, nats_per_phone) & decided
-
-
-def omitted_words(lattice: Lattice, word_ids: Int64, nats_per_phone: float) -> NDArray[np.bool_]:
-    """Which words were left out, shape (W,): the most certain first, then again on the text without it.
-
-    A word that was left out makes its neighbours look superfluous too, for they have to lend it their frames; once
-    it is gone from the text they do not.
-    """
-    omitted = np.zeros(int(word_ids[-1]) + 1, dtype=bool)
-    labels, owner = lattice.labels, word_ids
-    while True:
-        kept, ranks, counts = np.unique(owner, return_inverse=True, return_counts=True)
-        gains = omission_gain(lattice, ranks) / counts
-        best = int(gains.argmax())
-        if not gains[best] > nats_per_phone:
-            return omitted
-        omitted[kept[best]] = True
-        stays = owner != kept[best]
-        labels, owner = labels[stays], owner[stays]
-        lattice = build_lattice(lattice.log_probs, labels, lattice.blank_id)
-
-
-def omission_gain(lattice: Lattice, word_ids: Int64) -> Float64:
-    """How much better, in nats, the recording is explained without each word of the text, shape (W,).
-
-    A text of a single word cannot be left out: a recording of nothing is refused before.
-    """
-    words = int(word_ids[-1]) + 1
-    if words == 1:
-        return np.array([-np.inf])
-    L = len(word_ids)
-    begins = np.flatnonzero(np.diff(word_ids, prepend=-1))
-    without = []
-    for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), L], strict=True):
-        # Cut before each frame: up to it the labels before the word, from it on those behind. What alpha and beta
-        # hold of either side is enough, so that a long text costs no forward pass a word.
-        blank = np.append(0.0 if begin == 0 else -np.inf, lattice.alpha[:, 2 * begin])
-        label = np.append(-np.inf, lattice.alpha[:, 2 * begin - 1]) if begin else np.full_like(blank, -np.inf)
-        if end == L:
-            without.append(np.logaddexp(blank[-1], label[-1]))
-            continue
-        merges = begin > 0 and lattice.labels[begin - 1] == lattice.labels[end]  # then a blank must part the two
-        before = blank if merges else np.logaddexp(blank, label)
-        without.append(logsumexp(before[:-1] + lattice.beta[:, 2 * end + 1]))
-    return np.array(without) - lattice.log_prob
+    heard = own_posterior(said, canonical)
+    is_skipped = np.zeros(len(counts), dtype=bool)
+    is_skipped[list(skipped)] = True
+    rest = ~is_skipped[word_ids]
+    is_clear = bool(rest.any()) and float(heard[rest].mean()) >= CLEAR_FROM
+    is_unheard = np.bincount(word_ids, heard) / counts < 0.5
+    decided: NDArray[np.bool_] = is_skipped & (is_disliked | (is_unheard & is_clear & (counts > 1)))
+    return decided

@@ -10,11 +10,14 @@ import typer
 
 from elocute.cli.options import (
     DEFAULT_SCALE,
+    DEFAULT_SENSITIVITY,
     DEFAULTS,
     BackendName,
+    Confusions,
     FormatChoice,
     LexiconFile,
     ScaleChoice,
+    SensitivityChoice,
     Variants,
     Verbose,
 )
@@ -25,7 +28,7 @@ from elocute.errors import TextError
 EXAMPLES = (
     'elocute assess me.wav "I think so"',
     'elocute assess me.wav "I think so" --format json -o report.json',
-    "elocute assess me.m4a @sentence.txt --scale 10",
+    "elocute assess me.m4a @sentence.txt --scale 10 --sensitivity high",
     'ffmpeg -i talk.mp4 -f wav - | elocute assess - "I think so"',
 )
 """Shown under the help of the command."""
@@ -43,6 +46,8 @@ def assess(
     scale: ScaleChoice = DEFAULT_SCALE,
     lexicon: LexiconFile = None,
     variants: Variants = DEFAULTS.variants,
+    sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
+    confusions: Confusions = DEFAULTS.confusions,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")] = None,
     verbose: Verbose = False,
@@ -54,7 +59,14 @@ def assess(
     sentence = _text(text)
     recording = _piped() if audio == "-" else audio
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
-    config = AssessorConfig(backend=backend, scale=int(scale), threads=threads, variants=variants)
+    config = AssessorConfig(
+        backend=backend,
+        scale=int(scale),
+        threads=threads,
+        variants=variants,
+        sensitivity=sensitivity.value,
+        confusions=confusions,
+    )
     report = Assessor(config).assess(recording, sentence, lexicon=words)
     if format is Format.JSON:
         write(report.to_json(indent=2) + "\n", out)

@@ -16,10 +16,13 @@ import typer
 
 from elocute.cli.options import (
     DEFAULT_SCALE,
+    DEFAULT_SENSITIVITY,
     DEFAULTS,
     BackendName,
+    Confusions,
     LexiconFile,
     ScaleChoice,
+    SensitivityChoice,
     Variants,
     Verbose,
 )
@@ -52,6 +55,8 @@ def batch(
     scale: ScaleChoice = DEFAULT_SCALE,
     lexicon: LexiconFile = None,
     variants: Variants = DEFAULTS.variants,
+    sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
+    confusions: Confusions = DEFAULTS.confusions,
     verbose: Verbose = False,
 ) -> None:
     """Assess many recordings, on all cores.
@@ -64,7 +69,14 @@ def batch(
     """
     from elocute.batch.local import run_batch
 
-    config = AssessorConfig(backend=backend, scale=int(scale), threads=1, variants=variants)
+    config = AssessorConfig(
+        backend=backend,
+        scale=int(scale),
+        threads=1,
+        variants=variants,
+        sensitivity=sensitivity.value,
+        confusions=confusions,
+    )
     try:
         with progress_bar() as progress:
             summary = run_batch(

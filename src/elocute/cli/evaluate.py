@@ -257,7 +257,7 @@ def _identity(backend: str) -> str:
 
 def _provenance(corpus: Corpus, utterances: int, identity: str) -> dict[str, Any]:
     """Where predictions of the shipped models come from."""
-    from elocute.assets import read_card
+    from elocute.assessor import embedded_detector
     from elocute.evaluation.provenance import commit_of_checkout, machine
 
     facts = json.loads(identity)
@@ -273,7 +273,7 @@ def _provenance(corpus: Corpus, utterances: int, identity: str) -> dict[str, Any
         "corpus": "speechocean762",
         "split": corpus.split,
         "utterances": utterances,
-        "threshold": read_card("scorer")["detector"]["threshold"],
+        "threshold": embedded_detector().flagged_from(),
         "configuration": identity,
         "command": shlex.join(["elocute", *sys.argv[1:]]),
         "machine": machine(),

@@ -152,7 +152,7 @@ def _identity(backend: str) -> str:
 
 def _provenance(corpus: ArcticCorpus, identity: str) -> dict[str, Any]:
     """Where predictions of the shipped models come from."""
-    from elocute.assets import read_card
+    from elocute.assessor import embedded_detector
     from elocute.evaluation.provenance import commit_of_checkout, machine
 
     facts = json.loads(identity)
@@ -164,7 +164,7 @@ def _provenance(corpus: ArcticCorpus, identity: str) -> dict[str, Any]:
         "corpus": "L2-ARCTIC",
         "speakers": list(dict.fromkeys(item.speaker for item in corpus.utterances)),
         "utterances": len(corpus.utterances),
-        "threshold": read_card("scorer")["detector"]["threshold"],
+        "threshold": embedded_detector().flagged_from(),
         "configuration": identity,
         "command": shlex.join(["elocute", *sys.argv[1:]]),
         "machine": machine(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -42,4 +43,29 @@ FormatChoice = Annotated[Format, typer.Option(help="A table for people, or JSON 
 Variants = Annotated[
     bool,
     typer.Option("--variants/--no-variants", help="Accept other good pronunciations than the dictionary's first."),
+]
+
+
+class SensitivityLevel(StrEnum):
+    """How readily a phone is flagged."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+DEFAULT_SENSITIVITY = SensitivityLevel(DEFAULTS.sensitivity)
+SensitivityChoice = Annotated[
+    SensitivityLevel,
+    typer.Option(
+        "--sensitivity",
+        help="How readily a sound is called wrong: 'low' is right about 8 flags in 10, 'normal' about 7, 'high' about "
+        "6, and finds most.",
+    ),
+]
+Confusions = Annotated[
+    bool,
+    typer.Option(
+        "--confusions/--no-confusions", help="Expect likely errors (S for TH) more than unlikely ones (M for TH)."
+    ),
 ]

@@ -15,6 +15,12 @@ GOOD = 0.8
 """Share of the full score from which a score is shown as good."""
 FAIR = 0.6
 """Share of the full score below which a score is shown as poor, and an unflagged phone as unclear."""
+_WORD_NOTES = {
+    "insertion": "not in the text",
+    "repetition": "said again later",
+    "restart": "begun, then said again",
+    "truncation": "broken off",
+}
 _MOST_NOTES = 3
 _MOST_GOALS = 3
 _KEYWORDS = {
@@ -36,7 +42,7 @@ class Marks:
         empty: an empty cell.
         wrong: stands after a phone that was another one.
         heavy: after a phone with a heavy accent.
-        unclear: after a phone that scores low but is not flagged.
+        unclear: after a phone that may be wrong, but not surely enough to be flagged.
         stress: before the vowel of a stressed syllable.
         none: in place of a score that there is none of.
         is_ipa: phones are shown in IPA, else in ARPABET.
@@ -123,27 +129,30 @@ class _Page:
         """The phones of a word, each with its mark; stress where a word has several syllables."""
         cells = []
         for phone in word.phonemes:
-            name = phone.ipa if self.marks.is_ipa else phone.expected
+            name = phone.ipa if self.marks.is_ipa else phone.expected or phone.phone
             stress = self.marks.stress if phone.phone.endswith("1") and len(word.syllables) > 1 else ""
             cells.append(Text(self._marked(phone, stress + name), style=self._style(phone.score, phone.error)))
         return Text(" ").join(cells)
 
     def _marked(self, phone: PhoneReport, name: str) -> str:
         """The phone with the sign that says what is wrong with it."""
+        if phone.expected is None:
+            return f"+{name}" if phone.error else name
         if phone.error == "deletion":
             return f"({name})"
         if phone.error == "distortion":
             return name + self.marks.heavy
         if phone.error is not None:
             return name + self.marks.wrong
-        if phone.score is not None and phone.score < FAIR * self.report.scale:
+        if phone.is_unsure or (phone.score is not None and phone.score < FAIR * self.report.scale):
             return name + self.marks.unclear
         return name
 
     def _legend(self) -> Text:
         marks = self.marks
         legend = Text(style="dim")
-        legend.append(f"{marks.wrong} other sound  ( ) left out  {marks.heavy} heavy accent  {marks.unclear} unclear  ")
+        signs = (f"{marks.wrong} other sound", "( ) left out", "+ added", f"{marks.heavy} heavy accent")
+        legend.append("  ".join((*signs, f"{marks.unclear} unsure  ")))
         for label, share in (("good", GOOD), ("fair", FAIR)):
             score = share * self.report.scale
             legend.append(f"{label} {score:g}+  ", style=self._style(score, None))
@@ -164,7 +173,7 @@ class _Page:
                 (phone.score, phone, word)
                 for word in self.report.words
                 for phone in word.phonemes
-                if phone.score is not None
+                if phone.score is not None and phone.expected is not None
             ),
             key=lambda item: item[0],
             default=None,
@@ -207,14 +216,23 @@ def word_note(word: WordReport) -> str:
     """What was heard at a word, in plain English, a line for each thing; empty where nothing is wrong."""
     if word.error == "omission":
         return "left out"
-    notes = {"insertion": ["not in the text"], "repetition": ["said again"]}.get(word.error or "", [])
+    notes = [_WORD_NOTES[word.error]] if word.error in _WORD_NOTES else []
+    if word.variant is not None:
+        notes.append(word.variant)
     flagged = sorted(
         (phone for phone in word.phonemes if phone.error is not None), key=lambda phone: -phone.probability
     )
     notes += [phone_note(phone) for phone in flagged[:_MOST_NOTES]]
     if len(flagged) > _MOST_NOTES:
         notes.append(f"and {len(flagged) - _MOST_NOTES} more")
+    notes += [unsure_note(phone) for phone in word.phonemes if phone.is_unsure and len(flagged) <= _MOST_NOTES]
     return "\n".join(notes)
+
+
+def unsure_note(phone: PhoneReport) -> str:
+    """What may have happened at a phone of which nothing is said for sure."""
+    other = next((heard.phone for heard in phone.nbest if heard.phone != phone.expected), None)
+    return f"{phone.expected} perhaps {'left out' if other is None else f'like {other}'}"
 
 
 def phone_note(phone: PhoneReport) -> str:
@@ -223,7 +241,7 @@ def phone_note(phone: PhoneReport) -> str:
     if phone.error == "deletion":
         return f"{phone.expected} left out {sure}"
     if phone.error == "insertion":
-        return f"extra {phone.actual or 'sound'} at {phone.expected} {sure}"
+        return f"extra {phone.actual or 'sound'} {sure}"
     if phone.error == "distortion" or phone.actual in (None, phone.expected):
         return f"heavy accent on {phone.expected} {sure}"
     return f"{phone.expected} sounded like {phone.actual} {sure}"

@@ -85,9 +85,6 @@ def scorer(
     native: Annotated[
         list[Path] | None, typer.Option(help="Folder of transcribed native speech; repeat for more.")
     ] = None,
-    planted_fold: Annotated[
-        list[int] | None, typer.Option(help="Plant errors in this fold only; repeat for more.")
-    ] = None,
     head: Annotated[
         Head,
         typer.Option(
@@ -119,13 +116,10 @@ def scorer(
                 folds=folds,
                 fold_seed=fold_seed,
                 native=tuple(native or ()),
-                planted_folds=tuple(planted_fold) if planted_fold else None,
                 command=command,
             )
         )
         return
-    if planted_fold:
-        raise typer.BadParameter("GOPT is trained without planted errors", param_hint="--planted-fold")
     from elocute.training.gopt import GoptTraining
     from elocute.training.gopt_run import GoptRun
 
@@ -162,7 +156,6 @@ def _train(config: ScorerRun) -> None:
         typer.echo(f"{name:24} {value:>7} {interval:>18} {row['mse']:8.4f}")
     typer.echo(f"detection: {card['evaluation']['detection']}")
     typer.echo(f"planted errors: {card['evaluation']['planted']}")
-    typer.echo(f"omission: {card['evaluation']['omission']}")
 
 
 def _compare(config: GoptRun) -> None:
@@ -244,3 +237,32 @@ def transcribe_orders(
 
         facts = orders.transcribe_orders(config, load_backend("embedded"), progress)
     typer.echo(json.dumps(facts, indent=1))
+
+
+@app.command()
+def confusions(
+    speechocean: Corpus,
+    heldout: Annotated[Path, typer.Option(help="Folder of the acoustic folds' held-out posteriors.")],
+    out: Annotated[Path, typer.Option(help="File to write: confusions.json.")],
+) -> None:
+    """Count which errors learners make, as the prior of the diagnosis."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elocute.corpora.speechocean762 import read_speechocean762
+    from elocute.training.confusions import card, count_errors
+    from elocute.training.scorer_data import read_heldout
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("counting", total=None)
+        counts = count_errors(
+            read_speechocean762(speechocean),
+            read_heldout(heldout),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    written = card(counts, shlex.join(["elocute", *sys.argv[1:]]))
+    out.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for phone, row in written["counts"].items():
+        typer.echo(f"{phone:3} " + " ".join(f"{other}:{count:g}" for other, count in list(row.items())[:6]))

@@ -1,92 +1,167 @@
-"""The detector of wrong phones and of omitted words: fitted on out-of-fold predictions, measured across folds."""
+"""The detector of wrong phones: calibrated on out-of-fold predictions, with operating points chosen for precision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
-from elocute.ctc import lattice
-from elocute.diagnosis import OMITTED_BELOW, Detector, detector_inputs, logistic, omission_gain
+from elocute.diagnosis import Detector, detector_inputs, logistic, own_posterior
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
-from elocute.phones import PHONES
-from elocute.scorer import PHONE_FEATURES
+from elocute.gop import said_posterior
+from elocute.gop.confusions import learned_prior
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import WORD_SCORES, Heldout, ScoredFeatures
-from elocute.types import Float64
+from elocute.training.scorer_data import PHONE_SET, Heldout, ScoredFeatures
+from elocute.types import Float64, Int64
 
 WELL_SAID = 1.8
 """A phone with at least this mean expert score (of 2) is well said."""
-OMISSION_FALSE_ALARMS = 0.001
-"""Share of spoken words that the omission threshold may take for left out."""
-SPOKEN_FROM = 5.0
-"""Word accuracy, of 10, from which people surely heard the word; 3 is what many gave to a word left out."""
-LEAST_OMISSION_NATS = 1.0
-"""A phone; below it the recording would hardly be explained better without the word."""
-PLANTED_WEIGHT = 0.3
-"""Weight of a phone of a planted utterance beside one that people scored."""
-FIRST_HEARD = PHONE_FEATURES.index(f"heard_{PHONES[0]}")
+EVIDENCE = (1.0, -8.0, -0.1)
+"""How much the trees' log-odds, the score (0 to 1) and the nats of the edit lattice count beside each other.
+
+Fitted weights trust the trees more and the score less, and lose precision where it matters, among the few phones that
+are flagged (docs/experiments.md, section 16); so only the scale and the bias of this sum are fitted.
+"""
+PRECISIONS = (0.8, 0.7)
+"""Precision that flagging has at low and at normal sensitivity, on out-of-fold predictions."""
+LEAST_RECALL = 0.85
+"""Recall of what is flagged or unsure at high sensitivity."""
+MARGIN = 0.005
+"""Precision beyond what is asked, so that rounding a threshold does not lose it."""
 
 
-def fit_detector(
-    scored: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
-    planted: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """All phones of some utterances.
+
+    Attributes:
+        evidence: shape (N,), the weighted sum that is calibrated.
+        is_wrong: shape (N,), whether people called the phone wrong.
+        is_good: shape (N,), whether they scored it `WELL_SAID`.
+        fold: shape (N,), of the speaker.
+        speakers: of each phone.
+    """
+
+    evidence: Float64
+    is_wrong: NDArray[np.bool_]
+    is_good: NDArray[np.bool_]
+    fold: Int64
+    speakers: list[str]
+
+
+def judge(
+    rows: Sequence[ScoredFeatures],
+    predicted: Sequence[Predicted],
+    heard: Mapping[str, Heldout],
     fold_of: Mapping[str, int],
-    omission_nats: float,
-) -> tuple[Detector, dict[str, Any], list[Float64]]:
-    """Fit the probability that a phone is wrong, and choose its threshold; measured on people's scores across folds.
-
-    Lone errors of otherwise good speakers are rare among the people-scored recordings, so planted ones are added with
-    a small weight. They move the probability only where the lattice contradicts the text, and never the metrics.
+) -> Judged:
+    """Evidence and people's verdict on every phone.
 
     Args:
-        scored: utterances that people scored, and their out-of-fold predictions.
-        planted: utterances with planted errors, and theirs.
+        rows: utterances that people scored.
+        predicted: out-of-fold predictions of each.
+        heard: what was heard in each by the acoustic model without its speaker.
         fold_of: fold of every speaker.
-        omission_nats: from `omission_threshold`.
-
-    Returns: the detector fitted on all out-of-fold predictions; its metrics when fitted without the fold; the
-        probabilities that it then states, one array an utterance.
     """
-    rows, predicted = scored
-    inputs, scores, fold = _stack(rows, predicted, fold_of)
-    more_inputs, more_scores, more_fold = _stack(*planted, fold_of)
-    wrong, more_wrong, good = scores < MISPRONOUNCED_BELOW, more_scores < MISPRONOUNCED_BELOW, scores >= WELL_SAID
+    scores = np.concatenate([row.phone for row in rows])
+    inputs = [detector_inputs_of(row, one, heard[row.id]) for row, one in zip(rows, predicted, strict=True)]
+    return Judged(
+        evidence=np.concatenate(inputs) @ np.array(EVIDENCE),
+        is_wrong=scores < MISPRONOUNCED_BELOW,
+        is_good=scores >= WELL_SAID,
+        fold=np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows]),
+        speakers=[row.speaker for row in rows for _ in row.phone],
+    )
 
-    def fitted(seen: np.ndarray, more: np.ndarray) -> Detector:
-        weight = np.concatenate([np.ones(seen.sum()), np.full(more.sum(), PLANTED_WEIGHT)])
-        bias, weights = fit_logistic(
-            np.concatenate([inputs[seen], more_inputs[more]]), np.concatenate([wrong[seen], more_wrong[more]]), weight
-        )
-        draft = Detector(bias=bias, weights=weights, threshold=0.5, omission_nats_per_phone=omission_nats)
-        return replace(draft, threshold=best_threshold(wrong[seen], draft.probability(inputs[seen])))
 
-    stated, flagged = np.empty(len(wrong)), np.zeros(len(wrong), dtype=bool)
-    for k in np.unique(fold):
-        here = fold == k
-        part = fitted(~here, more_fold != k)
-        stated[here] = part.probability(inputs[here])
-        flagged[here] = stated[here] >= part.threshold
-    speakers = [row.speaker for row in rows for _ in row.phone]
-    auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), speakers, draws=200)
-    best = f1_at(wrong, stated, best_threshold(wrong, stated))
-    shipped = f1_at(wrong, flagged.astype(float), 0.5)
+def detector_inputs_of(row: ScoredFeatures, predicted: Predicted, heard: Heldout) -> Float64:
+    """Detector inputs of one utterance, from its scores and the edit lattice."""
+    canonical = row.features.phone_ids
+    said = said_posterior(heard.log_probs, canonical, PHONE_SET, learned_prior())
+    assert predicted.error is not None, "the detector needs a head that says log-odds"
+    return detector_inputs(predicted.phone / 2, predicted.error, own_posterior(said, canonical))
+
+
+def fit_detector(judged: Judged) -> tuple[Detector, dict[str, Any]]:
+    """Calibrate the probability that a phone is wrong, and choose the operating points.
+
+    Two numbers and the thresholds are fitted on the out-of-fold predictions of all folds; what comes out when they
+    are fitted without the fold that they are applied to stands beside it.
+
+    Returns: the detector and its metrics.
+    """
+    everything = np.ones(len(judged.evidence), dtype=bool)
+    detector = _fitted(judged, everything)
+    stated = _stated(detector, judged)
+    across, flagged = np.empty_like(stated), np.empty(len(stated), dtype=bool)
+    for k in np.unique(judged.fold):
+        part = _fitted(judged, judged.fold != k)
+        across[judged.fold == k] = _stated(part, judged)[judged.fold == k]
+        flagged[judged.fold == k] = across[judged.fold == k] >= part.flagged_from()
+    wrong = judged.is_wrong
+    auc = bootstrap_by_group(lambda index: roc_auc(wrong[index], stated[index]), judged.speakers, draws=200)
     metrics = {
         "positives": f"phones scored below {MISPRONOUNCED_BELOW}: {int(wrong.sum())} of {len(wrong)}",
         "roc_auc": round(roc_auc(wrong, stated), 4),
         "roc_auc_95": [round(value, 4) for value in auc],
         "expected_calibration_error": round(expected_calibration_error(wrong, stated), 4),
-        "shipped_point": {name: round(getattr(shipped, name), 4) for name in ("precision", "recall", "f1")}
-        | {"flagged_of_well_said": round(float(flagged[good].mean()), 4)},
-        "best_f1_point": {key: round(float(value), 4) for key, value in asdict(best).items()},
+        "sensitivity": {
+            name: _point(judged, stated >= detector.flagged_from(name)) for name in ("low", "normal", "high")
+        },
+        "flagged_or_unsure": {
+            name: _point(judged, stated >= detector.unsure_from(name)) for name in ("low", "normal", "high")
+        },
+        "fitted_on_the_other_folds": {
+            "roc_auc": round(roc_auc(wrong, across), 4),
+            "expected_calibration_error": round(expected_calibration_error(wrong, across), 4),
+            "normal": _point(judged, flagged),
+        },
     }
-    ends = np.cumsum([len(row.phone) for row in rows])[:-1]
-    detector = fitted(np.ones(len(wrong), dtype=bool), np.ones(len(more_wrong), dtype=bool))
-    return detector, metrics, np.split(stated, ends)
+    return detector, metrics
+
+
+def _fitted(judged: Judged, seen: NDArray[np.bool_]) -> Detector:
+    """Scale, bias and thresholds from some of the phones."""
+    bias, (scale,) = fit_logistic(judged.evidence[seen, None], judged.is_wrong[seen])
+    draft = Detector(bias=bias, weights=tuple(scale * weight for weight in EVIDENCE), thresholds=(1.0, 1.0, 1.0, 1.0))
+    stated, wrong = _stated(draft, judged)[seen], judged.is_wrong[seen]
+    low, normal = (threshold_of_precision(wrong, stated, wanted + MARGIN) for wanted in PRECISIONS)
+    high = best_threshold(wrong, stated)
+    least = float(np.quantile(stated[wrong], 1.0 - LEAST_RECALL))
+    ordered = sorted((low, normal, high, round(least, 3)), reverse=True)
+    return Detector(bias=draft.bias, weights=draft.weights, thresholds=(ordered[0], ordered[1], ordered[2], ordered[3]))
+
+
+def _stated(detector: Detector, judged: Judged) -> Float64:
+    """Probabilities from the evidence, which already holds the weights in their proportion."""
+    return logistic(detector.bias + detector.weights[0] / EVIDENCE[0] * judged.evidence)
+
+
+def _point(judged: Judged, flagged: NDArray[np.bool_]) -> dict[str, float]:
+    """Precision, recall and F1 of some flags, and how many well-said phones they hit."""
+    point = f1_at(judged.is_wrong, flagged.astype(float), 0.5)
+    return {
+        "precision": round(point.precision, 4),
+        "recall": round(point.recall, 4),
+        "f1": round(point.f1, 4),
+        "flagged_of_well_said": round(float(flagged[judged.is_good].mean()), 4),
+    }
+
+
+def threshold_of_precision(is_wrong: NDArray[np.bool_], probability: Float64, precision: float) -> float:
+    """Lowest probability, to three decimals, from which flagging has a precision.
+
+    Above 1, so that nothing is flagged, where no threshold has it.
+    """
+    order = np.argsort(-probability, kind="stable")
+    reached = np.cumsum(is_wrong[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(reached >= precision)
+    # Rounded up: the phones between would cost precision.
+    return float(np.ceil(probability[order[enough[-1]]] * 1000) / 1000) if len(enough) else 1.001
 
 
 def best_threshold(is_wrong: NDArray[np.bool_], probability: Float64) -> float:
@@ -94,86 +169,17 @@ def best_threshold(is_wrong: NDArray[np.bool_], probability: Float64) -> float:
     return max((k / 100 for k in range(2, 91)), key=lambda threshold: f1_at(is_wrong, probability, threshold).f1)
 
 
-def _stack(
-    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], fold_of: Mapping[str, int]
-) -> tuple[Float64, Float64, NDArray[np.int64]]:
-    """Detector inputs (N, 5), people's scores (N,) and fold (N,) of all phones."""
-    return (
-        np.concatenate([detector_inputs_of(row, p) for row, p in zip(rows, predicted, strict=True)]),
-        np.concatenate([row.phone for row in rows]),
-        np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows]),
-    )
-
-
-def detector_inputs_of(row: ScoredFeatures, predicted: Predicted) -> Float64:
-    """Detector inputs of one utterance, from the stored features."""
-    L = len(row.phone)
-    log_heard = row.features.phone[np.arange(L), FIRST_HEARD + row.features.phone_ids].astype(np.float64)
-    assert predicted.error is not None, "the detector needs a head that says log-odds"
-    return detector_inputs(predicted.phone / 2, predicted.error, log_heard)
-
-
-def fit_logistic(
-    inputs: Float64, positive: NDArray[np.bool_], weight: Float64 | None = None
-) -> tuple[float, tuple[float, ...]]:
-    """Logistic regression of weighted examples by Newton's method; returns bias and weights."""
-    share = np.ones(len(inputs)) if weight is None else weight
+def fit_logistic(inputs: Float64, positive: NDArray[np.bool_]) -> tuple[float, tuple[float, ...]]:
+    """Logistic regression by Newton's method; returns bias and weights."""
     design = np.column_stack([np.ones(len(inputs)), inputs])
     weights = np.zeros(design.shape[1])
-    penalty = 1e-6 * share.sum() * np.diag([0.0, *([1.0] * inputs.shape[1])])
+    penalty = 1e-6 * len(inputs) * np.diag([0.0, *([1.0] * inputs.shape[1])])
     for _ in range(50):
         stated = logistic(design @ weights)
-        gradient = design.T @ (share * (positive - stated)) - penalty @ weights
-        hessian = (design * (share * stated * (1 - stated))[:, None]).T @ design + penalty
+        gradient = design.T @ (positive - stated) - penalty @ weights
+        hessian = (design * (stated * (1 - stated))[:, None]).T @ design + penalty
         step = np.linalg.solve(hessian, gradient)
         weights = weights + step
         if np.abs(step).max() < 1e-9:
             break
     return float(weights[0]), tuple(float(w) for w in weights[1:])
-
-
-def omission_threshold(
-    said: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
-    inserted: tuple[Sequence[ScoredFeatures], Sequence[Predicted]],
-    heard: Mapping[str, Heldout],
-) -> tuple[float, dict[str, Any]]:
-    """Choose from how many nats a phone a word counts as left out, by words put into the texts that nobody said.
-
-    Args:
-        said: utterances with their own texts, and their out-of-fold predictions.
-        inserted: utterances with one word more, whose phones score 0, and theirs.
-        heard: what was heard in every utterance.
-
-    Returns: the threshold, and the shares of said words taken for left out and of inserted words found at it.
-    """
-    gains, _ = _word_gains(*said, heard)
-    accuracy = WORD_SCORES.index("accuracy")
-    kept = gains[np.concatenate([row.word[:, accuracy] for row in said[0]]) >= SPOKEN_FROM]
-    gains, is_inserted = _word_gains(*inserted, heard)
-    planted = gains[is_inserted]
-    # Words that score well gain -inf, between which no quantile can be interpolated.
-    threshold = round(float(np.quantile(kept.clip(LEAST_OMISSION_NATS), 1 - OMISSION_FALSE_ALARMS)), 2)
-    facts = {
-        "threshold_nats_per_phone": threshold,
-        "false_alarms_on_said_words": round(float((kept > threshold).mean()), 4),
-        "planted_words_found": round(float((planted > threshold).mean()), 4),
-        "said_words": len(kept),
-        "planted_words": len(planted),
-    }
-    return threshold, facts
-
-
-def _word_gains(
-    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted], heard: Mapping[str, Heldout]
-) -> tuple[Float64, NDArray[np.bool_]]:
-    """Nats a phone that leaving each word out would gain, -inf where it scores too well; and which words score 0."""
-    gains, unsaid = [], []
-    for row, scores in zip(rows, predicted, strict=True):
-        ids = row.features.word_ids
-        counts = np.bincount(ids)
-        whole = lattice(heard[row.id].log_probs, row.features.phone_ids + 1)
-        mean = np.bincount(ids, scores.phone / 2) / counts
-        gains.append(np.where(mean < OMITTED_BELOW, omission_gain(whole, ids) / counts, -np.inf))
-        # People gave no word an accuracy of 0 that had no phone either: only an inserted word has neither.
-        unsaid.append((np.bincount(ids, row.phone) == 0) & (row.word[:, WORD_SCORES.index("accuracy")] == 0))
-    return np.concatenate(gains), np.concatenate(unsaid)

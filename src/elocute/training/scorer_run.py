@@ -24,21 +24,30 @@ from elocute.evaluation.provenance import commit_of_checkout
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
 from elocute.scorer.context import CONTEXT_FEATURES, phone_context
-from elocute.training.detector import detector_inputs_of, fit_detector, omission_threshold
+from elocute.training.detector import detector_inputs_of, fit_detector, judge
 from elocute.training.export import strip
 from elocute.training.native_rows import Natives, native_rows
 from elocute.training.planting import insert_word, plant_errors
-from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
+from elocute.training.scorer import Predicted, ScorerTraining, train_member
 from elocute.training.scorer_data import (
     WORD_SCORES,
+    Heldout,
     ScoredFeatures,
     build_table,
     read_heldout,
     score_planted_words,
 )
 from elocute.training.scorer_model import Ensemble, Scorer
-from elocute.training.scorer_predictions import prediction_of, provenance
-from elocute.training.trees import TreesTraining, add_trees, predict_trees, train_trees
+from elocute.training.scorer_predictions import FoldScorer, predict_all, provenance
+from elocute.training.trees import (
+    ERROR_TREES,
+    TreesTraining,
+    add_error_trees,
+    add_trees,
+    predict_error_trees,
+    predict_trees,
+    train_trees,
+)
 from elocute.types import Float64
 
 log = logging.getLogger(__name__)
@@ -74,11 +83,10 @@ class ScorerRun:
         members: of the ensemble.
         native: folders of transcribed native speech.
         native_limit: recordings of each of them.
-        planted_folds: errors are planted only in recordings of these folds: those whose acoustic model is of the
-            shipped one's strength, for what the lattice says of an error depends on it. None means all.
         command: written into the card.
         training: of each member.
         trees: of the trees beside them.
+        error_trees: of those that tell wrong phones.
     """
 
     speechocean: Path
@@ -94,10 +102,10 @@ class ScorerRun:
     )
     native: tuple[Path, ...] = ()
     native_limit: int = 200
-    planted_folds: tuple[int, ...] | None = None
     command: str = ""
     training: ScorerTraining = ScorerTraining()
     trees: TreesTraining = TreesTraining()
+    error_trees: TreesTraining = ERROR_TREES
 
 
 def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -118,24 +126,22 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
     inserted = score_planted_words(rows, build_table(longer, heard, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
-    if config.planted_folds is not None:
-        planted = [row for row in planted if fold_of[row.speaker] in config.planted_folds]
     natives = native_rows(config.native, config.native_limit, rng, progress)
-    predicted, wrong, surplus = out_of_fold((rows, planted, inserted), natives, fold_of, config)
-    omission_nats, omission = omission_threshold((rows, predicted), (inserted, surplus), heard)
-    detector, detection, stated = fit_detector((rows, predicted), (planted, wrong), fold_of, omission_nats)
+    scorers, predicted, wrong = out_of_fold((rows, planted, inserted), natives, fold_of, config)
+    detector, detection = fit_detector(judge(rows, predicted, heard, fold_of))
     write_predictions(
         config.out / "oof.jsonl.gz",
         provenance(config, detector, commit),
-        [prediction_of(*one, heard[one[0].id], detector) for one in zip(rows, predicted, stated, strict=True)],
+        predict_all(utterances, heard, scorers, fold_of, detector, progress),
     )
-    members, booster = train_both(rows, planted, inserted, natives, config)
-    export(Ensemble(members).eval(), booster, rows[0], config.out / "scorer.onnx", config.trees.share)
+    trained = train_all(rows, planted, inserted, natives, config)
+    export(trained, rows[0], config.out / "scorer.onnx")
     card = {
         "name": "elocute embedded scorer",
         "version": date.today().isoformat(),
-        "kind": f"mean of {len(members)} transformers over phones; phone scores: their mean with boosted trees",
-        "parameters": sum(parameter.numel() for member in members for parameter in member.parameters()),
+        "kind": f"mean of {len(trained.members)} transformers over phones; their phone scores averaged with boosted "
+        "trees; log-odds of errors: other boosted trees",
+        "parameters": sum(parameter.numel() for member in trained.members for parameter in member.parameters()),
         "bytes": (config.out / "scorer.onnx").stat().st_size,
         "data": [
             "speechocean762, official train split (CC BY 4.0)",
@@ -146,7 +152,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "training": asdict(config.training),
         "members": [asdict(member) for member in config.members],
         "trees": asdict(config.trees),
-        "planted_folds": config.planted_folds,
+        "error_trees": asdict(config.error_trees),
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
             "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold, "
@@ -155,8 +161,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
             "scores": score_table(rows, predicted),
             "baselines": baseline_table(rows, fold_of),
             "detection": detection,
-            "planted": planted_table(planted, wrong, detector),
-            "omission": omission,
+            "planted": planted_table(planted, wrong, heard, detector),
         },
         "detector": asdict(detector),
         "features": [*PHONE_FEATURES, *UTTERANCE_FEATURES],
@@ -183,17 +188,21 @@ def train_members(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatur
     return members
 
 
-def train_both(
+def train_all(
     rows: Sequence[ScoredFeatures],
     planted: Sequence[ScoredFeatures],
     inserted: Sequence[ScoredFeatures],
     natives: Natives,
     config: ScorerRun,
-) -> tuple[list[Scorer], Any]:
+) -> FoldScorer:
     """Members and trees from scored utterances, planted errors, inserted words and native speech."""
     unsaid = [*planted, *inserted[::INSERTED_EVERY]]
-    members = train_members(rows, [*unsaid, *natives.spoken, *natives.planted], config)
-    return members, train_trees(rows, unsaid, natives, config.trees)
+    return FoldScorer(
+        members=train_members(rows, [*unsaid, *natives.spoken, *natives.planted], config),
+        trees=train_trees(rows, unsaid, natives, config.trees),
+        error_trees=train_trees(rows, unsaid, natives, config.error_trees),
+        share=config.trees.share,
+    )
 
 
 Tables = tuple[Sequence[ScoredFeatures], Sequence[ScoredFeatures], Sequence[ScoredFeatures]]
@@ -202,44 +211,38 @@ Tables = tuple[Sequence[ScoredFeatures], Sequence[ScoredFeatures], Sequence[Scor
 
 def out_of_fold(
     tables: Tables, natives: Natives, fold_of: Mapping[str, int], config: ScorerRun
-) -> list[list[Predicted]]:
-    """Predict every utterance of all tables by members and trees that did not train on its speaker.
+) -> tuple[dict[int, FoldScorer], list[Predicted], list[Predicted]]:
+    """Train without each fold, and predict its utterances.
 
-    Returns: predictions of each table, in its order.
+    Returns: what was trained without each fold, and predictions of the first two tables, in their order.
     """
     with concurrent.futures.ProcessPoolExecutor(
         min(config.folds, os.cpu_count() or 1), mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        jobs = [pool.submit(predict_fold, tables, natives, fold_of, fold, config) for fold in range(config.folds)]
-        results = [job.result() for job in jobs]
-    return [
-        [next(found[number][row.id] for found in results if row.id in found[number]) for row in table]
-        for number, table in enumerate(tables)
-    ]
+        jobs = [pool.submit(train_fold, tables, natives, fold_of, fold, config) for fold in range(config.folds)]
+        scorers = dict(enumerate(job.result() for job in jobs))
+    predicted = []
+    for table in tables[:2]:
+        found: dict[str, Predicted] = {}
+        for fold, scorer in scorers.items():
+            unseen = [row for row in table if fold_of[row.speaker] == fold]
+            found |= {row.id: one for row, one in zip(unseen, scorer.predict(unseen), strict=True)}
+        predicted.append([found[row.id] for row in table])
+    return scorers, predicted[0], predicted[1]
 
 
-def predict_fold(
+def train_fold(
     tables: Tables, natives: Natives, fold_of: Mapping[str, int], fold: int, config: ScorerRun
-) -> list[dict[str, Predicted]]:
-    """Train without one fold and predict its utterances of each table, by utterance id."""
+) -> FoldScorer:
+    """Train without one fold; logs what it reaches there."""
     torch.set_num_threads(1)
     seen, seen_planted, seen_inserted = ([row for row in table if fold_of[row.speaker] != fold] for table in tables)
-    members, booster = train_both(seen, seen_planted, seen_inserted, natives, config)
-    found = []
-    for table in tables:
-        unseen = [row for row in table if fold_of[row.speaker] == fold]
-        smooth = predict(members, unseen)
-        share = config.trees.share
-        found.append(
-            {
-                row.id: replace(scores, phone=(1 - share) * scores.phone + share * predict_trees(booster, row))
-                for row, scores in zip(unseen, smooth, strict=True)
-            }
-        )
+    trained = train_all(seen, seen_planted, seen_inserted, natives, config)
     own = [row for row in tables[0] if fold_of[row.speaker] == fold]
-    value = pcc(np.concatenate([row.phone for row in own]), np.concatenate([found[0][row.id].phone for row in own]))
+    guess = np.concatenate([one.phone for one in trained.predict(own)])
+    value = pcc(np.concatenate([row.phone for row in own]), guess)
     log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(own))
-    return found
+    return trained
 
 
 def score_table(rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]) -> dict[str, dict[str, Any]]:
@@ -287,7 +290,10 @@ def _columns(
 
 
 def planted_table(
-    planted: Sequence[ScoredFeatures], predicted: Sequence[Predicted], detector: Detector
+    planted: Sequence[ScoredFeatures],
+    predicted: Sequence[Predicted],
+    heard: Mapping[str, Heldout],
+    detector: Detector,
 ) -> dict[str, float]:
     """How well planted errors are told from their surroundings; a planted phone may be one that was wrong before."""
     lowest, score, rest, flagged = [], [], [], []
@@ -297,7 +303,8 @@ def planted_table(
             lowest.append(bool(is_wrong[scores.phone.argmin()]))
             score.extend(scores.phone[is_wrong])
             rest.extend(scores.phone[~is_wrong])
-            flagged.extend(detector.probability(detector_inputs_of(row, scores))[is_wrong] >= detector.threshold)
+            stated = detector.probability(detector_inputs_of(row, scores, heard[row.id]))
+            flagged.extend(stated[is_wrong] >= detector.flagged_from())
     return {
         "utterances": len(lowest),
         "lowest_phone_is_planted": round(float(np.mean(lowest)), 4),
@@ -330,11 +337,12 @@ def baseline_table(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]) -
     return table
 
 
-def export(ensemble: Ensemble, booster: Any, example: ScoredFeatures, out: Path, share: float) -> None:
-    """Write the ensemble and the trees as one graph over one utterance, and check it against both."""
+def export(trained: FoldScorer, example: ScoredFeatures, out: Path) -> None:
+    """Write members and trees as one graph over one utterance, and check it against both."""
     import onnx
     import onnxruntime
 
+    ensemble = Ensemble(list(trained.members)).eval()
     features = example.features
     words = int(features.word_ids[-1]) + 1
     member = (features.word_ids[:, None] == np.arange(words)).astype(np.float32)
@@ -356,13 +364,17 @@ def export(ensemble: Ensemble, booster: Any, example: ScoredFeatures, out: Path,
     )
     assert program is not None
     program.save(out, external_data=False)
-    onnx.save(add_trees(onnx.load(out), booster, share), out)
+    whole = add_trees(onnx.load(out), trained.trees, trained.share)
+    onnx.save(add_error_trees(whole, trained.error_trees), out)
     strip(out)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         smooth = ensemble(*(torch.from_numpy(value) for value in inputs.values()))
-    sharp = torch.from_numpy(predict_trees(booster, example).astype(np.float32))
-    expected = smooth._replace(phone=(1 - share) * smooth.phone + share * sharp)
+    sharp = torch.from_numpy(predict_trees(trained.trees, example).astype(np.float32))
+    expected = smooth._replace(
+        phone=(1 - trained.share) * smooth.phone + trained.share * sharp,
+        error=torch.from_numpy(predict_error_trees(trained.error_trees, example).astype(np.float32)),
+    )
     found = session.run(
         ["phone_score", "word_score", "utterance_score", "error_log_odds"],
         inputs | {"context": phone_context(features)},

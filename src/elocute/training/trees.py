@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
 from elocute.scorer.context import phone_context
 from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
@@ -23,6 +24,7 @@ class TreesTraining:
     """Settings of the trees; names as in LightGBM's documentation where they are its own.
 
     Attributes:
+        objective: "regression" to people's scores, or "binary": whether people call the phone wrong.
         share: of the trees in the mean with the transformer.
         planted_share: planted utterances for each one that people scored.
         planted_weight: weight of a phone of a planted utterance.
@@ -30,6 +32,7 @@ class TreesTraining:
         native_planted_weight: weight of a phone of native speech with planted errors.
     """
 
+    objective: Literal["regression", "binary"] = "regression"
     share: float = 0.5
     planted_share: float = 0.3
     planted_weight: float = 0.1
@@ -46,13 +49,17 @@ class TreesTraining:
     seed: int = 1
 
 
+ERROR_TREES = TreesTraining(objective="binary", share=1.0, rounds=250, num_leaves=15, min_data_in_leaf=40)
+"""Settings of the trees that tell wrong phones from right ones."""
+
+
 def train_trees(
     rows: Sequence[ScoredFeatures],
     planted: Sequence[ScoredFeatures],
     natives: Natives,
     config: TreesTraining,
 ) -> Any:
-    """Fit trees to people's phone scores, and to what is known of planted errors and of native speech.
+    """Fit trees to people's phone scores or errors, and to what is known of planted errors and of native speech.
 
     Returns: a `lightgbm.Booster`.
     """
@@ -69,9 +76,10 @@ def train_trees(
     every = [row for group, _ in groups for row in group]
     inputs = np.concatenate([phone_context(row.features) for row in every])
     scores = np.concatenate([row.phone for row in every])
+    target = scores if config.objective == "regression" else (scores < MISPRONOUNCED_BELOW).astype(np.float64)
     weight = np.concatenate([np.full(len(row.phone), weight) for group, weight in groups for row in group])
     parameters = {
-        "objective": "regression",
+        "objective": config.objective,
         "learning_rate": config.learning_rate,
         "num_leaves": config.num_leaves,
         "min_data_in_leaf": config.min_data_in_leaf,
@@ -87,13 +95,19 @@ def train_trees(
         "num_threads": 1,
         "verbosity": -1,
     }
-    return lightgbm.train(parameters, lightgbm.Dataset(inputs, scores, weight=weight), config.rounds)
+    return lightgbm.train(parameters, lightgbm.Dataset(inputs, target, weight=weight), config.rounds)
 
 
 def predict_trees(booster: Any, row: ScoredFeatures) -> Float64:
     """Phone scores of an utterance, shape (L,), 0 to 2."""
     found: Float64 = np.asarray(booster.predict(phone_context(row.features), num_threads=1), dtype=np.float64)
     return found.clip(0.0, 2.0)
+
+
+def predict_error_trees(booster: Any, row: ScoredFeatures) -> Float64:
+    """Log-odds that people would call each phone of an utterance wrong, shape (L,)."""
+    found = booster.predict(phone_context(row.features), num_threads=1, raw_score=True)
+    return np.asarray(found, dtype=np.float64)
 
 
 def add_trees(model: Any, booster: Any, share: float) -> Any:
@@ -109,22 +123,16 @@ def add_trees(model: Any, booster: Any, share: float) -> Any:
     from onnx import TensorProto, helper
 
     graph = model.graph
-    for node in graph.node:
-        for place, name in enumerate(node.output):
-            if name == "phone_score":
-                node.output[place] = "smooth_score"
+    _rename_output(graph, "phone_score", "smooth_score")
     graph.input.append(helper.make_tensor_value_info("context", TensorProto.FLOAT, ["phones", booster.num_feature()]))
     scalars = {"least": 0.0, "most": 2.0, "share": share, "rest": 1.0 - share}
     graph.initializer.extend(
         helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in scalars.items()
     )
     graph.initializer.append(helper.make_tensor("last_axis", TensorProto.INT64, [1], [1]))
-    attributes: dict[str, Any] = tree_attributes(booster.dump_model()["tree_info"])
-    attributes |= {"n_targets": 1, "post_transform": "NONE"}
     graph.node.extend(
         [
-            helper.make_node("TreeEnsembleRegressor", ["context"], ["sharp_column"], domain="ai.onnx.ml", **attributes),
-            helper.make_node("Squeeze", ["sharp_column", "last_axis"], ["sharp_row"]),
+            *_tree_nodes(booster, "sharp_row"),
             helper.make_node("Clip", ["sharp_row", "least", "most"], ["sharp_score"]),
             helper.make_node("Mul", ["sharp_score", "share"], ["sharp_part"]),
             helper.make_node("Mul", ["smooth_score", "rest"], ["smooth_part"]),
@@ -133,6 +141,41 @@ def add_trees(model: Any, booster: Any, share: float) -> Any:
     )
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
     return model
+
+
+def add_error_trees(model: Any, booster: Any) -> Any:
+    """Let trees alone say the log-odds that a phone is wrong, in place of the transformers' error head.
+
+    Args:
+        model: from `add_trees`, with an output `error_log_odds` of shape (L,); changed in place.
+        booster: the trees, of the objective "binary".
+
+    Returns: the model.
+    """
+    _rename_output(model.graph, "error_log_odds", "smooth_error")
+    model.graph.node.extend(_tree_nodes(booster, "error_log_odds"))
+    return model
+
+
+def _rename_output(graph: Any, name: str, other: str) -> None:
+    """Give the result of a node another name, so that a new node can take the old one."""
+    for node in graph.node:
+        for place, output in enumerate(node.output):
+            if output == name:
+                node.output[place] = other
+
+
+def _tree_nodes(booster: Any, name: str) -> list[Any]:
+    """Nodes that turn the input `context` into what the trees say, `name`, shape (L,)."""
+    from onnx import helper
+
+    attributes: dict[str, Any] = tree_attributes(booster.dump_model()["tree_info"])
+    attributes |= {"n_targets": 1, "post_transform": "NONE"}
+    column = f"{name}_column"
+    return [
+        helper.make_node("TreeEnsembleRegressor", ["context"], [column], domain="ai.onnx.ml", **attributes),
+        helper.make_node("Squeeze", [column, "last_axis"], [name]),
+    ]
 
 
 def tree_attributes(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -1,0 +1,464 @@
+"""Step 5/10 - how the text was read: which words, in which order, and what else was said.
+
+People leave words out, say them twice, break off and start again, add words, or read something else. The lattice of
+`ctc` knows none of it: it spells the whole text, once, in order. The lattice here holds every way of reading:
+
+    each phone is said, said as another, or dropped; phones are added inside words, and strings of any phones between
+    them (filler); words are skipped; and the reader goes back to the beginning of a word from its end, from its
+    middle (restart), or from any later place (repetition).
+
+Each of these has a price in nats. The best path through the lattice (Viterbi) tells the reading as it went by. A path
+is in gap j once it has dealt with the first j phones; a move between gaps takes no time, and each label is entered by
+one move from the gap in which the path was. Going on is a move from a gap to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from elocute.gop.said import EditPrior, Emissions, phone_emissions
+from elocute.types import Float64, Int64, PhoneSet
+
+LEAST_INSERTION = 2
+"""Phones of a filler that count as words; a single one is an added phone, or a noise."""
+
+ExtraKind = Literal["insertion", "repetition", "restart"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingPrices:
+    """What each deviation costs, in nats; all are positive.
+
+    Attributes:
+        added_phone: one certain phone added inside a word.
+        filler: beginning with speech that is not of the text, between words, with one certain phone.
+        filler_phone: every further certain phone of it.
+        skipped_word: leaving a word out.
+        next_skipped_word: leaving out the word after one that was left out.
+        going_back: to the beginning of the word just said.
+        further_back: for each word more.
+        breaking_off: in the middle of a word, on top of what follows: going back, or going on without its end.
+    """
+
+    added_phone: float = 8.0
+    filler: float = 7.0
+    filler_phone: float = 3.7
+    skipped_word: float = 5.0
+    next_skipped_word: float = 1.5
+    going_back: float = 6.0
+    further_back: float = 0.5
+    breaking_off: float = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """Speech beside the reading of the text, or before it is got right.
+
+    Attributes:
+        kind: of words that are not of the text; of words said again later; of one broken off and said again.
+        before_word: index of the word of the text that it precedes; as many as there are words at the end.
+        word: the word of the text that it repeats or begins; None for an insertion.
+        phones: what was heard.
+        start: first frame.
+        end: behind the last frame.
+    """
+
+    kind: ExtraKind
+    before_word: int
+    word: int | None
+    phones: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a text was read.
+
+    Attributes:
+        skipped: words of which nothing was said, in order.
+        truncated: words that were begun and never finished, in order.
+        extras: in time order.
+        price: nats by which the best path is worse than free recognition of the same frames.
+    """
+
+    skipped: tuple[int, ...]
+    truncated: tuple[int, ...]
+    extras: tuple[Extra, ...]
+    price: float
+
+    def kept_frames(self, frames: int) -> Int64:
+        """Frames without those of the extras."""
+        kept = np.ones(frames, dtype=bool)
+        for extra in self.extras:
+            kept[extra.start : extra.end] = False
+        return np.flatnonzero(kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """One phone, `label`, on the best path: said for phone `place` of the text, or added in gap `place`."""
+
+    is_added: bool
+    place: int
+    label: int
+    start: int
+    end: int
+
+
+def read_words(
+    log_probs: ArrayLike,
+    words: Sequence[Sequence[int]],
+    phone_set: PhoneSet,
+    prior: EditPrior,
+    prices: ReadingPrices | None = None,
+) -> Reading:
+    """Find how a text was most probably read.
+
+    Args:
+        log_probs: natural-log posteriors, shape (T, V).
+        words: phone ids of each word of the text, none empty.
+        phone_set: one label a phone.
+        prior: how likely a phone of a word that is said is another one, or dropped.
+        prices: of all other deviations.
+
+    Cost: time O(T (L V + L^2)) for L labels of the text.
+    """
+    emissions = phone_emissions(log_probs, phone_set)
+    lattice = _ReadingLattice(emissions, words, prior, prices or ReadingPrices())
+    path, price = lattice.best_path()
+    return _told(path, [len(word) for word in words], price)
+
+
+class _ReadingLattice:
+    """Viterbi over phones said (L+1, K; the last row is empty), phones added (L+1, K), and blanks (L+1)."""
+
+    def __init__(
+        self, emissions: Emissions, words: Sequence[Sequence[int]], prior: EditPrior, prices: ReadingPrices
+    ) -> None:
+        self.phones, self.blank = emissions.phones, emissions.blank
+        text = np.array([phone for word in words for phone in word], dtype=np.int64)
+        bounds = np.cumsum([0, *map(len, words)])
+        L, K = len(text), self.phones.shape[1]
+        # Whatever is certain is free: only deviations have a price.
+        right = prior.said[text, text]
+        with np.errstate(divide="ignore"):
+            said = np.log(prior.said[text]) - np.log(right)[:, None]
+        self.moves = _moves(bounds, -said[:, -1], prices)
+        is_border = np.isin(np.arange(L + 1), bounds)
+        self.entry = np.full((2, L + 1, K), -np.inf)
+        self.entry[0, :L] = said[:, :-1]
+        self.entry[1] = np.where(is_border, -prices.filler, -prices.added_phone)[:, None]
+        # From a filler phone to the next: as an entry into the same gap, at a price of its own.
+        self.going_on = np.where(is_border, -prices.filler_phone, -prices.added_phone)
+
+    def best_path(self) -> tuple[list[_Said], float]:
+        """Labels of the best path, in time order, and what it costs."""
+        T, (_, gaps, K) = len(self.blank), self.entry.shape
+        labels, blanks = np.full((2, gaps, K), -np.inf), np.full(gaps, -np.inf)
+        blanks[0] = 0.0
+        free = float(np.maximum(self.phones.max(axis=1), self.blank).sum())
+        stays, sources = np.zeros((T, 2, gaps, K), dtype=bool), []
+        from_label = np.zeros((T, gaps), dtype=bool)
+        for t in range(T):
+            source = _Sources.of(labels, blanks, self.moves, self.going_on)
+            arriving = source.arrivals() + self.entry
+            filler = source.within()
+            np.maximum(arriving[1], filler, out=arriving[1])
+            stays[t] = labels >= arriving
+            sources.append(source)
+            from_label[t] = source.top > blanks
+            blanks = np.maximum(blanks, source.top) + self.blank[t]
+            labels = np.maximum(labels, arriving) + self.phones[t]
+        return self._walk_back(labels, blanks, stays, sources, from_label, free)
+
+    def _walk_back(
+        self,
+        labels: Float64,
+        blanks: Float64,
+        stays: np.ndarray,
+        sources: Sequence[_Sources],
+        from_label: np.ndarray,
+        free: float,
+    ) -> tuple[list[_Said], float]:
+        """Follow the best path from the last frame to the first."""
+        last = _Sources.of(labels, blanks, self.moves, self.going_on)
+        ending = last.gap_best + self.moves[:, -1]
+        gap = int(ending.argmax())
+        price = free - float(ending[gap])
+        state = last.state_in(gap, None)
+        path: list[_Said] = []
+        end = len(stays)
+        for t in range(len(stays) - 1, -1, -1):
+            if state is None:  # in the blank of `gap`
+                if from_label[t, gap]:
+                    state = sources[t].label_in(gap, None)
+                    end = t
+                continue
+            side, place, label = state
+            if stays[t, side, place, label]:
+                continue
+            path.append(_Said(is_added=side == 1, place=place, label=label, start=t, end=end))
+            end = t
+            source = sources[t]
+            if side == 1 and source.within_wins(place, label, self.entry[1, place, label]):
+                gap, state = place, source.added_in(place, label)
+            else:
+                gap = source.origin(place, label)
+                state = source.state_in(gap, label)
+        return path[::-1], price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sources:
+    """What a label of the next frame can be entered from; a label cannot follow itself without a blank.
+
+    Attributes:
+        labels: (2, gaps, V) as in the lattice.
+        blanks: (gaps,).
+        moves: (gaps, gaps).
+        going_on: (gaps,), price of going on with a filler.
+        top: (gaps,), best label mass in each gap.
+        gap_best: (gaps,), best mass in each gap.
+    """
+
+    labels: Float64
+    blanks: Float64
+    moves: Float64
+    going_on: Float64
+    last: Float64
+    top_label: Int64
+    top: Float64
+    gap_best: Float64
+    gap_other: Float64
+    best_move: Int64
+
+    @classmethod
+    def of(cls, labels: Float64, blanks: Float64, moves: Float64, going_on: Float64) -> _Sources:
+        """Look at the masses of one frame."""
+        last = labels[1].copy()
+        np.maximum(last[1:], labels[0, :-1], out=last[1:])
+        rows = np.arange(len(last))
+        top_label = last.argmax(axis=1)
+        top = last[rows, top_label]
+        rest = last.copy()
+        rest[rows, top_label] = -np.inf
+        gap_best = np.maximum(blanks, top)
+        reached = moves + gap_best[:, None]
+        return cls(
+            labels=labels,
+            blanks=blanks,
+            moves=moves,
+            going_on=going_on,
+            last=last,
+            top_label=top_label,
+            top=top,
+            gap_best=gap_best,
+            gap_other=np.maximum(blanks, rest.max(axis=1)),
+            best_move=reached.argmax(axis=0),
+        )
+
+    def arrivals(self) -> Float64:
+        """Best mass that can enter each label at each gap, (gaps, V)."""
+        gaps = np.arange(len(self.gap_best))
+        origin = self.best_move
+        arriving = np.repeat((self.gap_best[origin] + self.moves[origin, gaps])[:, None], self.last.shape[1], axis=1)
+        merging = self.top_label[origin]
+        arriving[gaps, merging] = self._merging(merging).max(axis=0)
+        return arriving
+
+    def _merging(self, label: Int64) -> Float64:
+        """Mass (from, into) where gap `into` is entered by label[into], which may not follow itself."""
+        mass = np.where(self.top_label[:, None] == label, self.gap_other[:, None], self.gap_best[:, None])
+        return mass + self.moves
+
+    def origin(self, place: int, label: int) -> int:
+        """Gap from which the best path into a label comes."""
+        mass = np.where(self.top_label == label, self.gap_other, self.gap_best) + self.moves[:, place]
+        return int(mass.argmax())
+
+    def within(self) -> Float64:
+        """Best mass of a filler that goes on with each label, (gaps, V)."""
+        added = self.labels[1]
+        rows = np.arange(len(added))
+        best = added.argmax(axis=1)
+        top = added[rows, best]
+        other = added.copy()
+        other[rows, best] = -np.inf
+        on = np.repeat(top[:, None], added.shape[1], axis=1)
+        on[rows, best] = other.max(axis=1)
+        return on + self.going_on[:, None]
+
+    def within_wins(self, place: int, label: int, entry: float) -> bool:
+        """Whether the best path into an added label comes from the filler's last one."""
+        others = np.delete(self.labels[1, place], label)
+        entering = np.where(self.top_label == label, self.gap_other, self.gap_best) + self.moves[:, place]
+        return bool(others.max() + self.going_on[place] >= entering.max() + entry)
+
+    def added_in(self, gap: int, label: int) -> tuple[int, int, int]:
+        """The filler's last label other than `label`."""
+        others = self.labels[1, gap].copy()
+        others[label] = -np.inf
+        return 1, gap, int(others.argmax())
+
+    def state_in(self, gap: int, label: int | None) -> tuple[int, int, int] | None:
+        """Best state of a gap from which `label` can follow; None is the blank."""
+        found = self.label_in(gap, label)
+        side, place, said = found
+        return None if self.blanks[gap] >= self.labels[side, place, said] else found
+
+    def label_in(self, gap: int, label: int | None) -> tuple[int, int, int]:
+        """Best label of a gap other than `label`: whether added, its place, and itself."""
+        last = self.last[gap].copy()
+        if label is not None:
+            last[label] = -np.inf
+        said = int(last.argmax())
+        is_added = gap == 0 or self.labels[1, gap, said] >= self.labels[0, gap - 1, said]
+        return (1, gap, said) if is_added else (0, gap - 1, said)
+
+
+def _moves(bounds: Int64, dropped: Float64, prices: ReadingPrices) -> Float64:
+    """Log weight of moving from each gap to each, shape (L+1, L+1).
+
+    Args:
+        bounds: shape (W+1,), gaps between words, 0 and L included.
+        dropped: shape (L,), price of leaving out each phone of a word that is said.
+        prices: of the deviations.
+    """
+    L, W = int(bounds[-1]), len(bounds) - 1
+    moves = np.full((L + 1, L + 1), -np.inf)
+    np.fill_diagonal(moves, 0.0)
+    skips = np.array([0.0, *(-prices.skipped_word - n * prices.next_skipped_word for n in range(W))])
+    for word in range(W):
+        begin, end = int(bounds[word]), int(bounds[word + 1])
+        # Phones dropped inside a word, but not all of them: that is a skipped word.
+        for gap in range(begin, end + 1):
+            for later in range(gap + 1, end + 1):
+                if later - gap < end - begin:
+                    moves[gap, later] = -dropped[gap:later].sum()
+        # From its beginning: words are skipped. From its inside: it is broken off first.
+        for gap in range(begin, end):
+            broken = 0.0 if gap == begin else prices.breaking_off
+            skipped = 0 if gap == begin else 1
+            for target in range(word + 1, W + 1):
+                n = target - word - skipped  # a word broken off was not skipped
+                weight = skips[n] - broken
+                place = int(bounds[target])
+                moves[gap, place] = max(moves[gap, place], weight)
+        # From its inside and from its end: back to its beginning, or to that of a word before.
+        for gap in range(begin + 1, end + 1):
+            broken = 0.0 if gap == end else prices.breaking_off
+            for target in range(word + 1):
+                weight = -prices.going_back - (word - target) * prices.further_back - broken
+                place = int(bounds[target])
+                moves[gap, place] = max(moves[gap, place], weight)
+    return moves
+
+
+def _told(path: Sequence[_Said], sizes: Sequence[int], price: float) -> Reading:
+    """Tell a best path as a reading."""
+    word_of = np.repeat(np.arange(len(sizes)), sizes)
+    first = np.cumsum([0, *sizes])
+    turns = _turns(path, word_of, first)
+    said = [turn for turn in turns if turn.word is not None]
+    # The last rendition of a word counts, unless an earlier one got further.
+    best: dict[int, _Turn] = {}
+    for turn in said:
+        assert turn.word is not None
+        rival = best.get(turn.word)
+        if rival is None or turn.reach >= rival.reach:
+            best[turn.word] = turn
+    extras = []
+    for turn in turns:
+        if turn.word is None:
+            if len(turn.phones) >= LEAST_INSERTION:
+                extras.append(turn.extra("insertion"))
+        elif best[turn.word] is not turn:
+            is_whole = turn.reach == sizes[turn.word]
+            extras.append(turn.extra("repetition" if is_whole else "restart"))
+    return Reading(
+        skipped=tuple(word for word in range(len(sizes)) if word not in best),
+        truncated=tuple(word for word, turn in sorted(best.items()) if turn.is_broken_off and turn.reach < sizes[word]),
+        extras=tuple(extras),
+        price=price,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """A word said in one go, or a filler.
+
+    Attributes:
+        word: of the text; None for a filler.
+        before: word of the text that a filler precedes.
+        reach: phones of the word that are behind the last one said, itself included.
+        is_broken_off: whether the path left the word before its end by another way than dropping phones.
+        phones: what was heard.
+        start: first frame.
+        end: behind the last frame.
+    """
+
+    word: int | None
+    before: int
+    reach: int
+    is_broken_off: bool
+    phones: tuple[int, ...]
+    start: int
+    end: int
+
+    def extra(self, kind: ExtraKind) -> Extra:
+        """This turn as an extra."""
+        return Extra(
+            kind=kind, before_word=self.before, word=self.word, phones=self.phones, start=self.start, end=self.end
+        )
+
+
+def _turns(path: Sequence[_Said], word_of: Int64, first: Int64) -> list[_Turn]:
+    """Cut a path where a word or a filler ends, or begins anew."""
+    groups: list[tuple[int | None, int, list[_Said]]] = []
+    reached = -1  # the text place behind the last phone of the group
+    for item in path:
+        is_border = item.is_added and item.place in first
+        if is_border:
+            before = int(np.searchsorted(first, item.place))
+            if groups and groups[-1][0] is None and groups[-1][1] == before:
+                groups[-1][2].append(item)
+            else:
+                groups.append((None, before, [item]))
+            continue
+        word = int(word_of[item.place])
+        goes_on = groups and groups[-1][0] == word and item.place >= reached
+        if goes_on:
+            groups[-1][2].append(item)
+        else:
+            groups.append((word, word, [item]))
+        reached = item.place if item.is_added else item.place + 1
+    turns = []
+    for number, (spoken, before, items) in enumerate(groups):
+        reach = 0
+        if spoken is not None:
+            reach = max(item.place + (not item.is_added) for item in items) - int(first[spoken])
+        turns.append(
+            _Turn(
+                word=spoken,
+                before=before,
+                reach=reach,
+                is_broken_off=spoken is not None and _breaks_off(number, groups, reach, first),
+                phones=tuple(item.label for item in items),
+                start=items[0].start,
+                end=items[-1].end,
+            )
+        )
+    return turns
+
+
+def _breaks_off(number: int, groups: Sequence[tuple[int | None, int, list[_Said]]], reach: int, first: Int64) -> bool:
+    """Whether more than the last phone of a word is missing."""
+    word = groups[number][0]
+    assert word is not None
+    return int(first[word + 1] - first[word]) - reach >= 2
