@@ -196,8 +196,8 @@ def _heard(result: Localisation) -> Group:
         table,
         "donor heard: the phone in its own recording; error heard: what was said is among the phones heard there, and "
         "the canonical one is not; canonical: that is heard, though it was not said. More of it in splice than in "
-        "flite: what the splice left of it, or what the model knows of the recording. found: lowest of its word, or the "
-        "insertion reported.",
+        "flite: what the splice left of it, or what the model knows of the recording. found: lowest of its word, or "
+        "the insertion reported.",
     )
 
 
