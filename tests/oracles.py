@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 NEG_INF = -math.inf
 Rows = Sequence[Sequence[float]]
@@ -103,3 +104,113 @@ def ctc_forward(log_probs: Rows, labels: Sequence[int], blank_id: int) -> float:
                 arrivals.setdefault((said + 1, following), []).append(mass + row[following])
         masses = {state: log_sum(terms) for state, terms in arrivals.items()}
     return log_sum(mass for (said, _), mass in masses.items() if said == len(labels))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One way of saying the canonical phones.
+
+    Attributes:
+        phones: what is said in all.
+        probability: of the prior, up to the factor for adding nothing (more) in each gap.
+        said: for each canonical phone what it is said as; None: not at all.
+        added: for each added phone its gap and its index in `phones`.
+    """
+
+    phones: Labels
+    probability: float
+    said: tuple[int | None, ...]
+    added: tuple[tuple[int, int], ...]
+
+
+def all_edits(canonical: Labels, said: Rows, inserted: Sequence[float], longest: int) -> Iterator[Edit]:
+    """Every way of adding, replacing and dropping phones that comes to at most `longest` of them.
+
+    `said` (K, K+1): probability that canonical phone c is said as phone k, last column: not at all; `inserted` (K,):
+    probability that phone k is added.
+    """
+    phones = range(len(inserted))
+
+    def fill(gap: int, so_far: Edit) -> Iterator[Edit]:
+        """Add any phones in `gap`, then deal with the phone behind it."""
+        for number in range(longest - len(so_far.phones) + 1):
+            for extra in itertools.product(phones, repeat=number):
+                begin = len(so_far.phones)
+                filled = Edit(
+                    phones=so_far.phones + extra,
+                    probability=so_far.probability * math.prod(inserted[k] for k in extra),
+                    said=so_far.said,
+                    added=so_far.added + tuple((gap, begin + i) for i in range(number)),
+                )
+                if gap == len(canonical):
+                    yield filled
+                else:
+                    yield from say(gap, filled)
+
+    def say(place: int, so_far: Edit) -> Iterator[Edit]:
+        """Say the canonical phone of `place` as any phone, or drop it."""
+        for k in (None, *phones):
+            spoken = () if k is None else (k,)
+            if len(so_far.phones) + len(spoken) <= longest:
+                weight = said[canonical[place]][-1 if k is None else k]
+                yield from fill(
+                    place + 1,
+                    Edit(
+                        phones=so_far.phones + spoken,
+                        probability=so_far.probability * weight,
+                        said=(*so_far.said, k),
+                        added=so_far.added,
+                    ),
+                )
+
+    return fill(0, Edit(phones=(), probability=1.0, said=(), added=()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidSums:
+    """Sums over all edits and all their paths; tables are keyed by (place, phone) or (gap, phone).
+
+    Attributes:
+        evidence: probability of the frames.
+        said: its share in which the phone at a place is said as a phone; None: not at all.
+        added: its share in which a phone is added in a gap, once for each time.
+        begins: the same, each times the frame in which the added phone begins.
+    """
+
+    evidence: float
+    said: Mapping[tuple[int, int | None], float]
+    added: Mapping[tuple[int, int], float]
+    begins: Mapping[tuple[int, int], float]
+
+
+def said_sums(probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[float]) -> SaidSums:
+    """Every edit times every path of frames (T, K+1), column 0 the blank, that spells it."""
+    masses: dict[Labels, float] = {}
+    moments: dict[Labels, list[float]] = {}
+    for path in itertools.product(range(len(inserted) + 1), repeat=len(probs)):
+        mass = math.prod(row[symbol] for row, symbol in zip(probs, path, strict=True))
+        belongs = owners(path, 0)
+        phones = tuple(label - 1 for label in collapse(path, 0))
+        masses[phones] = masses.get(phones, 0.0) + mass
+        sums = moments.setdefault(phones, [0.0] * len(phones))
+        for i in range(len(phones)):
+            sums[i] += mass * belongs.index(i)
+
+    nothing_more = (1.0 - math.fsum(inserted)) ** (len(canonical) + 1)
+    evidence: list[float] = []
+    shares: dict[tuple[int, int | None], float] = {}
+    added: dict[tuple[int, int], float] = {}
+    begins: dict[tuple[int, int], float] = {}
+    for edit in all_edits(canonical, said, inserted, len(probs)):
+        weight = edit.probability * nothing_more
+        mass = weight * masses.get(edit.phones, 0.0)
+        if mass == 0.0:
+            continue
+        evidence.append(mass)
+        for place, k in enumerate(edit.said):
+            shares[place, k] = shares.get((place, k), 0.0) + mass
+        for gap, i in edit.added:
+            key = gap, edit.phones[i]
+            added[key] = added.get(key, 0.0) + mass
+            begins[key] = begins.get(key, 0.0) + weight * moments[edit.phones][i]
+    return SaidSums(evidence=math.fsum(evidence), said=shares, added=added, begins=begins)

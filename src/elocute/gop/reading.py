@@ -130,6 +130,7 @@ def read_words(
     Cost: time O(T (L V + L^2)) for L labels of the text.
     """
     emissions = phone_emissions(log_probs, phone_set)
+    prior.check(phone_set)
     lattice = _ReadingLattice(emissions, words, prior, prices or ReadingPrices())
     path, price = lattice.best_path()
     return _told(path, [len(word) for word in words], price)

@@ -57,6 +57,11 @@ class EditPrior:
         if (self.inserted < 0.0).any() or not self.inserted.sum() < 1.0:
             raise ValueError(f"inserted sums to {self.inserted.sum():.3g}; expected probabilities that leave a rest")
 
+    def check(self, phone_set: PhoneSet) -> None:
+        """ValueError if this is no prior of the set's phones."""
+        if len(self.inserted) != len(phone_set.symbols):
+            raise ValueError(f"the prior is of {len(self.inserted)} phones; the model has {len(phone_set.symbols)}")
+
     @classmethod
     def flat(cls, phones: int, *, error: float = 0.06, insertion: float = 0.01) -> EditPrior:
         """Every error as likely as any other.
@@ -105,17 +110,22 @@ def said_posterior(
     Raises:
         AlignmentError: no frames, or frames in which no string of phones is possible.
         PhoneError: a phone of several labels, a canonical id that is no phone, or frames of another phone set.
+        ValueError: the prior is of another phone set.
 
     Deviates: at most `LONGEST_SKIP` phones in a row are left out. Probabilities are scaled frame by frame, not
-        logarithms; what is less than 1e-290 of a frame's mass is lost.
+        logarithms; what is less than 1e-290 of a frame's mass is lost. What enters a label from other labels is a
+        difference, good to 1e-16 of that label's own mass: it matters only where the prior forbids all else.
     Cost: time O(T L K), three passes; memory O(L K) a frame of one block.
 
     >>> phones = PhoneSet(symbols=("S", "TH"), tokens=((1,), (2,)), size=3, blank_id=0)
     >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
     >>> said_posterior(log_probs, [0, 1], phones, EditPrior.flat(2)).posterior.round(3).tolist()
-    [[0.959, 0.006, 0.035], [0.024, 0.969, 0.007]]
+    [[0.992, 0.003, 0.005], [0.012, 0.979, 0.008]]
     """
     emissions = phone_emissions(log_probs, phone_set)
+    if not len(emissions.blank):
+        raise AlignmentError("the recording has no frames; record the text")
+    prior.check(phone_set)
     phones = spell(canonical, phone_set).phones
     return _EditLattice(np.exp(emissions.phones), np.exp(emissions.blank), phones, prior).solve()
 
@@ -225,7 +235,8 @@ class _EditLattice:
         """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K), and their sum."""
         last = self._last_labels(labels)
         reached = self.skips @ np.column_stack([last, blanks])
-        entry = np.maximum(reached.sum(axis=1, keepdims=True) - reached[:, :-1], 0.0)
+        others = reached[:, :-1].sum(axis=1, keepdims=True) - reached[:, :-1]
+        entry = np.maximum(others, 0.0) + reached[:, -1:]  # apart: a faint blank is not lost beside a certain label
         labels += self.weights * entry
         labels *= self.emissions[t]
         blanks += last.sum(axis=1)
