@@ -87,7 +87,8 @@ class Finding:
 
 def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
     """The report on a scale of 0 to `scale`; `backend` and `scorer` with their versions."""
-    return _Writer(finding, scale, ModelFacts(backend=backend, scorer=scorer, version=_version())).report()
+    model = ModelFacts(backend=backend, scorer=scorer, version=_version())
+    return _Writer(finding, scale, model, finding.analysis.found.lattice.label_occupancies()).report()
 
 
 @cache
@@ -98,11 +99,19 @@ def _version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes a finding; `is_scorable` False leaves all scores and errors out."""
+    """Writes a finding; `is_scorable` False leaves all scores and errors out.
+
+    Attributes:
+        found: what to write.
+        scale: of the scores.
+        model: what found it.
+        occupied: shape (T', L), probability that a frame that was looked at says each phone that was said.
+    """
 
     found: Finding
     scale: int
     model: ModelFacts
+    occupied: Float64
 
     def report(self) -> Report:
         """The report."""
@@ -143,12 +152,30 @@ class _Writer:
             return None
         return round(float(score) * self.scale, {1: 3, 10: 2, 100: 1}[self.scale])
 
-    def _seconds(self, time_s: float) -> float:
-        """Time in the recording of a time in the frames that were looked at."""
-        shift = self.found.frame_shift_s
-        # A time between two frames belongs to the one before it, so that an end stays before extra speech.
-        frame = min(max(int(np.ceil(time_s / shift - 1e-6)) - 1, 0), len(self.found.frames) - 1)
-        return round(float(time_s + (self.found.frames[frame] - frame) * shift), 3)
+    def _seconds(self, times_s: tuple[float, float], frame: int) -> tuple[float, float]:
+        """Begin and end in the recording, from those in the frames that were looked at.
+
+        Two phones meet half way, so that one that was said beside extra speech may reach over it. Of its time only the
+        side counts on which it was heard.
+
+        Args:
+            times_s: begin and end in the frames that were looked at, seconds.
+            frame: one of those frames, in which the phone was heard.
+        """
+        frames, shift = self.found.frames, self.found.frame_shift_s
+        beyond = frames - np.arange(len(frames))
+        side = np.flatnonzero(beyond == beyond[frame])
+        first, last = float(side[0] * shift), float((side[-1] + 1) * shift)
+        moved = float(beyond[frame] * shift)
+        start, end = (round(min(max(time, first), last) + moved, 3) for time in times_s)
+        return start, end
+
+    def _heard_in(self, i: int) -> int:
+        """Frame, of those that were looked at, in which a canonical phone was heard best."""
+        times, last = self.found.analysis.times, len(self.found.frames)
+        begin = min(int(times.start_s[i] / times.frame_shift_s + 1e-6), last - 1)
+        end = min(int(np.ceil(times.end_s[i] / times.frame_shift_s - 1e-6)), last)
+        return begin + int(self.occupied[begin : max(end, begin + 1), i].argmax())
 
     def _word(self, index: int, word: Word) -> WordReport:
         """A word of the text."""
@@ -168,8 +195,8 @@ class _Writer:
         return WordReport(
             word=word.text,
             text_index=index,
-            start_s=phones[0].start_s,
-            end_s=phones[-1].end_s,
+            start_s=min(phone.start_s for phone in phones if phone.start_s is not None),
+            end_s=max(phone.end_s for phone in phones if phone.end_s is not None),
             accuracy=self._scaled(self.found.scores.word_accuracy[number]),
             stress=self._scaled(self.found.scores.word_stress[number]),
             total=self._scaled(self.found.scores.word_total[number]),
@@ -187,29 +214,31 @@ class _Writer:
     def _phone(self, i: int, phone: Phone) -> PhoneReport:
         """A canonical phone that was said, or should have been in a word that was."""
         found, times = self.found.diagnosis.phones[i], self.found.analysis.times
+        start, end = self._seconds((float(times.start_s[i]), float(times.end_s[i])), self._heard_in(i))
         return PhoneReport(
             phone=_with_stress(phone),
             ipa=ipa_name(phone.symbol, phone.stress),
-            start_s=self._seconds(float(times.start_s[i])),
-            end_s=self._seconds(float(times.end_s[i])),
+            start_s=start,
+            end_s=end,
             score=self._scaled(self.found.scores.phone[i]),
             expected=phone.symbol,
             actual=found.actual if self.found.is_scorable else None,
             error=found.error if self.found.is_scorable else None,
             probability=round(found.probability, 4),
-            is_unsure=found.is_unsure,
+            is_unsure=found.is_unsure and self.found.is_scorable,
             nbest=tuple(Heard(phone=symbol, probability=round(p, 4)) for symbol, p in found.nbest),
         )
 
     def _added(self, added: Inserted) -> PhoneReport:
         """A phone that the text does not have."""
-        begin = added.frame * self.found.frame_shift_s
+        begin, shift = added.frame * self.found.frame_shift_s, self.found.frame_shift_s
+        start, end = self._seconds((begin, begin + ADDED_FRAMES * shift), added.frame)
         probability = round(added.probability, 4)
         return PhoneReport(
             phone=added.phone,
             ipa=ipa_name(added.phone),
-            start_s=self._seconds(begin),
-            end_s=self._seconds(begin + ADDED_FRAMES * self.found.frame_shift_s),
+            start_s=start,
+            end_s=end,
             score=None,
             expected=None,
             actual=added.phone,
