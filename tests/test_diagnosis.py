@@ -1,51 +1,248 @@
 """Diagnosis: what is planted in the posteriors is named, and nothing else is."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elocute.ctc import forward_log_prob, min_frames
 from elocute.diagnosis import (
     CLEAR_FROM,
+    CONTRADICTED_BELOW,
+    INSERTED_FROM,
     OMITTED_BELOW,
+    SAID_FLOOR,
     Detector,
     Diagnosis,
     detector_inputs,
     diagnose,
+    if_wrong,
+    inserted_phones,
     left_out,
-    omission_gain,
-    omitted_words,
+    own_posterior,
     said_instead,
 )
-from elocute.gop import Alternatives, alternatives, gop_sf, perceived_posterior
+from elocute.errors import ConfigError
+from elocute.gop import EditPrior, Said, said_posterior
 from elocute.phones import PHONES
-from elocute.types import PhoneSet, Posteriors
+from elocute.types import PhoneSet
 from planted import heard
 
 TEXT = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]  # "the black hat"
 CAT = [*TEXT[:6], "K", *TEXT[7:]]
 WORDS = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2])
 PHONE_SET: PhoneSet = heard([]).phone_set
-DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 1.0), threshold=0.5, omission_nats_per_phone=3.0)
+PRIOR = EditPrior.flat(len(PHONES))
+K = len(PHONES)
+DETECTOR = Detector(bias=0.5, weights=(1.0, -4.0, -1.0), thresholds=(0.8, 0.5, 0.3, 0.1))
 """Flags a phone that the scorer dislikes, one that the lattice does not hear, and one that the scorer calls wrong."""
+ODDS = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
+"""States just what the scorer says."""
 UNDECIDED = np.zeros(len(TEXT))
 """Log-odds of an error by which the scorer says nothing."""
 
 
-def edits_of(posteriors: Posteriors, symbols: list[str]) -> Alternatives:
-    return alternatives(posteriors.log_probs, [PHONE_SET.id_of(symbol) for symbol in symbols], PHONE_SET)
+def ids(symbols: list[str]) -> np.ndarray:
+    return np.array([PHONE_SET.id_of(symbol) for symbol in symbols])
+
+
+def said_for(symbols: list[str], said: list[str]) -> Said:
+    """The lattice of a text in which other phones are spoken."""
+    return said_posterior(heard(said, certainty=0.99999).log_probs, ids(symbols), PHONE_SET, PRIOR)
 
 
 def diagnosed(said: list[str], score: np.ndarray | None = None, log_odds: np.ndarray = UNDECIDED) -> Diagnosis:
     score = np.ones(len(TEXT)) if score is None else score
-    return diagnose(edits_of(heard(said), TEXT), score, log_odds, WORDS, PHONES, DETECTOR)
+    return diagnose(said_for(TEXT, said), ids(TEXT), score, log_odds, PHONES, DETECTOR)
 
 
 def errors(found: Diagnosis) -> dict[int, tuple[str | None, str | None]]:
     return {i: (phone.error, phone.actual) for i, phone in enumerate(found.phones) if phone.error is not None}
+
+
+def certain(symbols: list[str], own: float = 0.999, **others: float) -> Said:
+    """A lattice that is this sure of every canonical phone, the rest shared by these, "nothing" among them."""
+    posterior = np.full((len(symbols), K + 1), 1e-9)
+    shares = others or {"nothing": 1.0}
+    for name, share in shares.items():
+        posterior[:, K if name == "nothing" else PHONES.index(name)] = (1 - own) * share / sum(shares.values())
+    posterior[np.arange(len(symbols)), ids(symbols)] = own
+    return Said(
+        posterior=posterior / posterior.sum(axis=1, keepdims=True),
+        inserted=np.full((len(symbols) + 1, K), 1e-6),
+        inserted_frame=np.full((len(symbols) + 1, K), np.nan),
+        doubt=np.full(K, 0.06),
+        log_evidence=-1.0,
+    )
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+# --- the detector ----------------------------------------------------------------------------------------------
+
+
+def test_inputs_of_the_detector():
+    score, odds = np.linspace(0, 1, 4), np.linspace(-6, 4, 4)
+    posterior = np.array([1.0, 0.5, SAID_FLOOR / 100, 0.0])
+    inputs = detector_inputs(score, odds, posterior)
+    assert inputs.shape == (4, 3)
+    np.testing.assert_array_equal(inputs[:, 0], odds)
+    np.testing.assert_array_equal(inputs[:, 1], score)
+    np.testing.assert_allclose(inputs[:, 2], [0.0, math.log(0.5), math.log(SAID_FLOOR), math.log(SAID_FLOOR)])
+
+
+def test_the_probability_is_the_logistic_function():
+    inputs = np.array([[2.0, 0.5, -1.0], [-3.0, 1.0, 0.0]])
+    z = 0.5 + inputs[:, 0] - 4.0 * inputs[:, 1] - inputs[:, 2]
+    np.testing.assert_allclose(DETECTOR.probability(inputs), [1 / (1 + math.exp(-x)) for x in z])
+
+
+@pytest.mark.parametrize("bias", [-2000.0, 2000.0])
+def test_a_detector_that_is_certain_says_so_without_overflow(bias: float):
+    sure = replace(DETECTOR, bias=bias, weights=(0.0,) * 3)
+    assert sure.probability(np.zeros((1, 3))).tolist() == [float(bias > 0)]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "flagged", "unsure"), [("low", 0.8, 0.5), ("normal", 0.5, 0.3), ("high", 0.3, 0.1)]
+)
+def test_each_sensitivity_flags_from_its_threshold_and_abstains_down_to_the_next(
+    sensitivity: str, flagged: float, unsure: float
+):
+    assert (DETECTOR.flagged_from(sensitivity), DETECTOR.unsure_from(sensitivity)) == (flagged, unsure)
+    if sensitivity == "normal":
+        assert (DETECTOR.flagged_from(), DETECTOR.unsure_from()) == (flagged, unsure)
+
+
+@pytest.mark.parametrize("name", ["", "highest", "Normal", None])
+def test_an_unknown_sensitivity_is_refused_with_the_known_ones(name: str):
+    for question in (DETECTOR.flagged_from, DETECTOR.unsure_from):
+        with pytest.raises(ConfigError, match=f"sensitivity is {name!r}; expected one of low, normal, high"):
+            question(name)
+    with pytest.raises(ConfigError, match="expected one of low, normal, high"):
+        diagnose(certain(TEXT), ids(TEXT), np.ones(9), UNDECIDED, PHONES, DETECTOR, sensitivity=name)
+
+
+# --- flagged, unsure, right ------------------------------------------------------------------------------------
+
+
+def verdicts(probabilities: list[float], found: Said, sensitivity: str = "normal") -> list[str]:
+    """What is said of phones whose error has these probabilities."""
+    odds = np.array([log_odds(p) for p in probabilities])
+    text = TEXT[: len(odds)]
+    phones = diagnose(found, ids(text), np.ones(len(odds)), odds, PHONES, ODDS, sensitivity=sensitivity).phones
+    assert [phone.probability for phone in phones] == pytest.approx(probabilities)
+    assert not any(phone.error and phone.is_unsure for phone in phones)
+    return ["wrong" if phone.error else "unsure" if phone.is_unsure else "right" for phone in phones]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "expected"),
+    [
+        ("low", ["wrong", "unsure", "unsure", "right", "right", "right", "right"]),
+        ("normal", ["wrong", "wrong", "wrong", "unsure", "unsure", "right", "right"]),
+        ("high", ["wrong", "wrong", "wrong", "wrong", "wrong", "unsure", "right"]),
+    ],
+)
+def test_zones_of_each_sensitivity(sensitivity: str, expected: list[str]):
+    probabilities = [0.81, 0.79, 0.51, 0.49, 0.31, 0.29, 0.09]
+    assert verdicts(probabilities, certain(TEXT[:7]), sensitivity) == expected
+
+
+def test_a_phone_at_a_threshold_is_beyond_it():
+    for threshold, expected in ((0.5, "wrong"), (0.3, "unsure")):
+        odds = np.array([math.log(threshold) - math.log1p(-threshold)])
+        stated = ODDS.probability(detector_inputs(np.ones(1), odds, np.ones(1)))[0]
+        exact = replace(ODDS, thresholds=(0.8, *((stated, 0.3) if expected == "wrong" else (0.5, stated)), 0.1))
+        (phone,) = diagnose(certain(["S"]), ids(["S"]), np.ones(1), odds, PHONES, exact).phones
+        assert ("wrong" if phone.error else "unsure" if phone.is_unsure else "right") == expected
+
+
+def test_a_phone_that_the_lattice_contradicts_is_never_called_right():
+    """However well the scorer likes it; and it is not flagged either."""
+    probabilities = [0.01, 0.01, 0.99]
+    assert verdicts(probabilities, certain(TEXT[:3], 0.9)) == ["right", "right", "wrong"]
+    found = certain(TEXT[:3], 2 * CONTRADICTED_BELOW, S=1.0)
+    assert verdicts(probabilities, found) == ["right", "right", "wrong"]
+    assert verdicts(probabilities, certain(TEXT[:3], CONTRADICTED_BELOW / 2, S=1.0)) == ["unsure", "unsure", "wrong"]
+
+
+# --- what was said instead -------------------------------------------------------------------------------------
+
+
+def test_a_flagged_phone_is_named_after_what_the_lattice_heard():
+    """Own posterior 1 %: another phone, or nothing, is the error; own posterior nearly 1: a heavy accent."""
+    odds = np.array([log_odds(0.9)] * 2)
+    for found, expected in (
+        (certain(["S", "T"], 0.02, SH=0.9, nothing=0.1), ("substitution", "SH")),
+        (certain(["S", "T"], 0.02, SH=0.1, nothing=0.9), ("deletion", None)),
+        (certain(["S", "T"], 0.9995, SH=1.0), ("distortion", None)),
+    ):
+        phones = diagnose(found, ids(["S", "T"]), np.ones(2), odds, PHONES, ODDS).phones
+        own = ["S", "T"] if expected[0] == "distortion" else [expected[1]] * 2
+        assert [(phone.error, phone.actual) for phone in phones] == [(expected[0], name) for name in own]
+
+
+def test_the_trust_of_the_prior_is_taken_out_before_a_flagged_phone_is_named():
+    """Prior odds of 0.94 to 0.06 for the canonical phone: it needs a posterior so much higher than another's."""
+    prior_odds = 0.94 / 0.06
+    for own_over_other, expected in ((1.01 * prior_odds, "S"), (0.99 * prior_odds, "SH")):
+        own = own_over_other / (1 + own_over_other)
+        found = certain(["S"], own, SH=1.0)
+        (phone,) = diagnose(found, ids(["S"]), np.ones(1), np.array([3.0]), PHONES, ODDS).phones
+        assert phone.actual == expected
+        assert phone.error == ("distortion" if expected == "S" else "substitution")
+        (unflagged,) = diagnose(found, ids(["S"]), np.ones(1), np.array([-3.0]), PHONES, ODDS).phones
+        assert (unflagged.actual, unflagged.error) == ("S", None)
+
+
+def said_at_one_place(posterior: list[float], doubt: float, canonical: int, flagged: bool) -> int:
+    """The rule for a single phone, in plain steps."""
+    others = [(share, -k) for k, share in enumerate(posterior) if k != canonical]
+    share, place = max(others)  # of equal ones the first
+    likelihood = posterior[canonical] / (1 - doubt)
+    return -place if flagged and likelihood * doubt < share else canonical
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), phones=st.integers(2, 5), L=st.integers(1, 5))
+def test_what_was_said_instead_is_decided_phone_by_phone(data: st.DataObject, phones: int, L: int):
+    """Coarse shares, so that equal ones and certain ones are common."""
+    shares = st.lists(st.integers(0, 3), min_size=phones + 1, max_size=phones + 1).filter(any)
+    counts = np.array(data.draw(st.lists(shares, min_size=L, max_size=L)), dtype=np.float64)
+    posterior = counts / counts.sum(axis=1, keepdims=True)
+    canonical = np.array(data.draw(st.lists(st.integers(0, phones - 1), min_size=L, max_size=L)))
+    flagged = np.array(data.draw(st.lists(st.booleans(), min_size=L, max_size=L)))
+    doubt = np.array(data.draw(st.lists(st.sampled_from([0.03, 0.3]), min_size=phones, max_size=phones)))
+    nothing = np.zeros((L + 1, phones))
+    said = Said(posterior=posterior, inserted=nothing, inserted_frame=nothing, doubt=doubt, log_evidence=0.0)
+    before = posterior.copy()
+    found = said_instead(said, canonical, flagged)
+    assert found.tolist() == [
+        said_at_one_place(row.tolist(), doubt[own], own, is_flagged)
+        for row, own, is_flagged in zip(posterior, canonical.tolist(), flagged.tolist(), strict=True)
+    ]
+    np.testing.assert_array_equal(posterior, before)
+    np.testing.assert_array_equal(own_posterior(said, canonical), posterior[np.arange(L), canonical])
+    others = if_wrong(said, canonical)
+    assert (others[np.arange(L), canonical] == 0.0).all()
+    rest = 1 - posterior[np.arange(L), canonical]
+    np.testing.assert_allclose(others.sum(axis=1), np.where(rest > 1e-12, 1.0, 0.0), atol=1e-12)
+
+
+def test_candidates_share_the_probability_of_an_error_as_the_lattice_says():
+    found = certain(["S"], 0.5, SH=0.6, TH=0.3, nothing=0.1)
+    (phone,) = diagnose(found, ids(["S"]), np.ones(1), np.array([log_odds(0.7)]), PHONES, ODDS, nbest=4).phones
+    names, shares = zip(*phone.nbest, strict=True)
+    assert names == ("SH", "S", "TH", None)
+    assert shares == pytest.approx((0.42, 0.3, 0.21, 0.07), abs=1e-6)
+
+
+# --- the whole of it, on spoken phones -------------------------------------------------------------------------
 
 
 def test_what_is_said_right_is_not_flagged():
@@ -53,7 +250,8 @@ def test_what_is_said_right_is_not_flagged():
     assert errors(found) == {}
     assert [phone.actual for phone in found.phones] == TEXT
     assert [phone.nbest[0][0] for phone in found.phones] == TEXT
-    assert not found.omitted.any()
+    assert not any(phone.is_unsure for phone in found.phones)
+    assert found.inserted == ()
 
 
 @pytest.mark.parametrize("place", range(len(TEXT)))
@@ -62,7 +260,7 @@ def test_a_planted_substitution_is_named(place: int):
     assert errors(found) == {place: ("substitution", "SH")}
     assert found.phones[place].nbest[0][0] == "SH"
     assert found.phones[place].probability == max(phone.probability for phone in found.phones)
-    assert not found.omitted.any()
+    assert found.inserted == ()
 
 
 @pytest.mark.parametrize("place", range(len(TEXT)))
@@ -76,209 +274,60 @@ def test_a_planted_deletion_is_named(place: int):
 @pytest.mark.parametrize("place", range(len(CAT)))
 def test_beside_equal_neighbours_the_error_is_still_the_surest(place: int):
     """ "SH K" may also be "K" heard late: the neighbour can be doubted, but less."""
-    edits = edits_of(heard([*CAT[:place], "SH", *CAT[place + 1 :]]), CAT)
-    found = diagnose(edits, np.ones(len(CAT)), UNDECIDED, WORDS, PHONES, DETECTOR)
-    assert errors(found)[place] == ("substitution", "SH")
-    assert found.phones[place].probability == max(phone.probability for phone in found.phones)
+    found = said_for(CAT, [*CAT[:place], "SH", *CAT[place + 1 :]])
+    phones = diagnose(found, ids(CAT), np.ones(len(CAT)), UNDECIDED, PHONES, DETECTOR).phones
+    assert (phones[place].error, phones[place].actual) == ("substitution", "SH")
+    assert phones[place].probability == max(phone.probability for phone in phones)
+
+
+@pytest.mark.parametrize("place", range(len(TEXT) - 1))
+def test_two_errors_side_by_side_are_both_named(place: int):
+    """Each place takes in what was said at the other."""
+    found = diagnosed([*TEXT[:place], "SH", "OY", *TEXT[place + 2 :]])
+    assert errors(found) == {place: ("substitution", "SH"), place + 1: ("substitution", "OY")}
 
 
 def test_one_of_two_equal_neighbours_left_out_is_a_deletion_of_either():
-    edits = edits_of(heard(CAT[:5] + CAT[6:]), CAT)
-    found = diagnose(edits, np.ones(len(CAT)), UNDECIDED, WORDS, PHONES, DETECTOR)
-    assert set(errors(found).values()) == {("deletion", None)}
-    assert set(errors(found)) <= {5, 6}
+    found = said_for(CAT, CAT[:5] + CAT[6:])
+    phones = diagnose(found, ids(CAT), np.ones(len(CAT)), UNDECIDED, PHONES, replace(DETECTOR, bias=3.7))
+    assert errors(phones) == {5: ("deletion", None), 6: ("deletion", None)}
+    assert found.posterior[[5, 6], K] == pytest.approx([0.5, 0.5], abs=0.01)
 
 
 def test_a_phone_that_is_heard_but_disliked_is_a_distortion():
     score = np.ones(len(TEXT))
-    score[4] = 0.1
+    score[4] = -0.5
     found = diagnosed(TEXT, score)
     assert errors(found) == {4: ("distortion", "AE")}
-    assert found.phones[4].probability > 0.9
+    assert found.phones[4].probability > 0.7
 
 
 def test_a_phone_that_the_scorer_calls_wrong_is_flagged():
-    log_odds = UNDECIDED.copy()
-    log_odds[7] = 6.0
-    found = diagnosed(TEXT, log_odds=log_odds)
+    odds = UNDECIDED.copy()
+    odds[7] = 8.0
+    found = diagnosed(TEXT, log_odds=odds)
     assert errors(found) == {7: ("distortion", "AE")}
     assert diagnosed(TEXT).phones[7].probability < 0.1 < found.phones[7].probability
-
-
-@pytest.mark.parametrize("word", [0, 1, 2])
-def test_a_word_that_is_left_out_is_an_omission(word: int):
-    said = [symbol for symbol, number in zip(TEXT, WORDS, strict=True) if number != word]
-    found = diagnosed(said, np.where(word == WORDS, 0.2, 1.0))
-    assert found.omitted.tolist() == [number == word for number in range(3)]
-    gain = omission_gain(edits_of(heard(said), TEXT).lattice, WORDS)
-    assert gain.argmax() == word
-
-
-def decide(found: Alternatives, score: np.ndarray, nats: float, certainty: float = 0.5) -> list[bool]:
-    """Words left out where the phones of what was said are this sure; half is not clear speech."""
-    posterior = np.full((len(TEXT), len(PHONES) + 1), (1 - certainty) / len(PHONES))
-    posterior[np.arange(len(TEXT)), found.canonical] = certainty
-    return left_out(found.lattice, posterior, found.canonical, WORDS, score, nats).tolist()
-
-
-@pytest.mark.parametrize("word", [0, 1, 2])
-def test_a_word_is_left_out_only_where_lattice_and_scorer_agree(word: int):
-    without = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT)
-    whole = edits_of(heard(TEXT), TEXT)
-    nats = DETECTOR.omission_nats_per_phone
-    liked, disliked = np.ones(len(TEXT)), np.where(word == WORDS, 0.2, 1.0)
-    assert decide(without, disliked, nats) == [number == word for number in range(3)]
-    assert not any(decide(without, liked, nats))
-    assert not any(decide(whole, disliked, nats))
-    assert not any(decide(whole, np.zeros(len(TEXT)), nats))
-    assert not any(decide(without, disliked, 1000.0))
-
-
-@pytest.mark.parametrize("word", [0, 1, 2])
-def test_in_clear_speech_the_lattice_decides_alone(word: int):
-    """The scorer likes everything; nothing is heard of one word, and the rest is heard more or less surely."""
-    found = edits_of(heard([symbol for symbol, n in zip(TEXT, WORDS, strict=True) if n != word]), TEXT)
-    nats, liked = DETECTOR.omission_nats_per_phone, np.ones(len(TEXT))
-    for certainty, expected in ((CLEAR_FROM + 0.05, True), (CLEAR_FROM - 0.05, False)):
-        posterior = np.zeros((len(TEXT), len(PHONES) + 1))
-        posterior[np.arange(len(TEXT)), found.canonical] = certainty
-        posterior[word == WORDS] = 0.0
-        posterior[word == WORDS, -1] = 1.0
-        decided = left_out(found.lattice, posterior, found.canonical, WORDS, liked, nats)
-        assert decided.tolist() == [expected and number == word for number in range(3)]
-        posterior[np.flatnonzero(word == WORDS)[0], -1] = 0.4  # one of its phones is rather heard
-        assert not left_out(found.lattice, posterior, found.canonical, WORDS, liked, nats).any()
-
-
-def test_what_decides_is_the_mean_score_of_a_word():
-    """One good phone does not save a word, nor does one bad phone lose it."""
-    found = edits_of(heard(TEXT[:2] + TEXT[6:]), TEXT)
-    assert omitted_words(found.lattice, WORDS, 3.0).tolist() == [False, True, False]
-    score = np.ones(len(TEXT))
-    for mean, expected in ((OMITTED_BELOW - 0.01, True), (OMITTED_BELOW + 0.01, False)):
-        rest = (4 * mean - 1.0) / 3
-        score[2:6] = [1.0, rest, rest, rest]
-        assert decide(found, score, 3.0)[1] == expected
-        score[2:6] = [0.0, *[4 * mean / 3] * 3]
-        assert decide(found, score, 3.0)[1] == expected
-    score[2:6] = OMITTED_BELOW  # at the bound it was said
-    assert not any(decide(found, score, 3.0))
-    score[2:6] = OMITTED_BELOW - 1e-6
-    assert decide(found, score, 3.0) == [False, True, False]
-
-
-def said_at_one_place(posterior: np.ndarray, canonical: int, flagged: bool) -> int:
-    """The rule for a single phone, in plain steps."""
-    if not flagged:
-        return canonical
-    others = [(share, -k) for k, share in enumerate(posterior.tolist()) if k != canonical]
-    share, place = max(others)  # of equal ones the first
-    return canonical if posterior[canonical] >= share else -place
-
-
-@settings(max_examples=200, deadline=None)
-@given(data=st.data(), K=st.integers(2, 6), L=st.integers(1, 5))
-def test_what_was_said_instead_is_decided_phone_by_phone(data: st.DataObject, K: int, L: int):
-    """Coarse shares, so that equal ones and certain ones are common."""
-    shares = st.lists(st.integers(0, 3), min_size=K, max_size=K).filter(any)
-    counts = np.array(data.draw(st.lists(shares, min_size=L, max_size=L)), dtype=np.float64)
-    posterior = counts / counts.sum(axis=1, keepdims=True)
-    canonical = np.array(data.draw(st.lists(st.integers(0, K - 1), min_size=L, max_size=L)))
-    flagged = np.array(data.draw(st.lists(st.booleans(), min_size=L, max_size=L)))
-    before = posterior.copy()
-    found = said_instead(posterior, canonical, flagged)
-    assert found.tolist() == [said_at_one_place(*place) for place in zip(posterior, canonical, flagged, strict=True)]
-    np.testing.assert_array_equal(posterior, before)
-
-
-def test_what_was_said_instead_is_what_the_diagnosis_names():
-    edits = edits_of(heard([*TEXT[:4], "IY", *TEXT[5:8]]), TEXT)  # one phone wrong, the last one missing
-    found = diagnose(edits, np.ones(len(TEXT)), UNDECIDED, WORDS, PHONES, DETECTOR)
-    flagged = np.array([phone.error is not None for phone in found.phones])
-    said = said_instead(perceived_posterior(edits), edits.canonical, flagged)
-    assert [phone.actual for phone in found.phones] == [(*PHONES, None)[k] for k in said]
-    assert [phone.actual for phone in found.phones] == [*TEXT[:4], "IY", *TEXT[5:8], None]
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    words=st.lists(st.lists(st.sampled_from(["K", "AE", "T"]), min_size=1, max_size=3), min_size=2, max_size=4),
-    extra=st.integers(0, 12),
-    sharpness=st.sampled_from([0.0, 1.0, 6.0]),
-    seed=st.integers(0, 99),
-)
-def test_omission_gain_is_the_ratio_of_two_forward_passes(
-    words: list[list[str]], extra: int, sharpness: float, seed: int
-):
-    """Equal phones on both sides of the word included, and rests that the frames cannot spell."""
-    labels = [[PHONES.index(symbol) + 1 for symbol in word] for word in words]
-    T = min_frames(sum(labels, [])) + extra
-    logits = sharpness * np.random.default_rng(seed).normal(size=(T, 40))
-    log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    found = alternatives(log_probs, [label - 1 for label in sum(labels, [])], PHONE_SET)
-    word_ids = np.repeat(np.arange(len(words)), [len(word) for word in words])
-    gain = omission_gain(found.lattice, word_ids)
-    for number in range(len(words)):
-        rest = sum(labels[:number] + labels[number + 1 :], [])
-        assert gain[number] == pytest.approx(forward_log_prob(log_probs, rest) - found.log_prob, abs=1e-9)
-
-
-def test_a_text_of_one_word_is_never_left_out():
-    found = edits_of(heard(["SH"], 1.0), ["K", "AE", "T"])
-    ids = np.zeros(3, dtype=np.int64)
-    assert omission_gain(found.lattice, ids).tolist() == [-math.inf]
-    assert diagnose(found, np.zeros(3), np.zeros(3), ids, PHONES, DETECTOR).omitted.tolist() == [False]
-
-
-def test_a_word_without_which_the_rest_cannot_be_spelled_is_kept():
-    """Without "AH", a blank would have to part K from K."""
-    log_probs = np.log(np.full((3, 40), 1e-30))
-    for frame, symbol in enumerate(("K", "AH", "K")):
-        log_probs[frame, PHONES.index(symbol) + 1] = 0.0
-    log_probs[:, 0] = -np.inf  # no blank can part K from K
-    found = alternatives(log_probs, [PHONES.index(symbol) for symbol in ("K", "AH", "K")], PHONE_SET)
-    assert omission_gain(found.lattice, np.array([0, 1, 2]))[1] == -np.inf
-
-
-def test_inputs_of_the_detector():
-    found = edits_of(heard([*TEXT[:4], "IY", *TEXT[5:]]), TEXT)
-    score = np.linspace(0, 1, len(TEXT))
-    log_odds = np.linspace(-6, 4, len(TEXT))
-    inputs = detector_inputs(score, log_odds, gop_sf(found, "SD"))
-    assert inputs.shape == (len(TEXT), 5)
-    np.testing.assert_allclose(inputs[:, 0], score)
-    np.testing.assert_allclose(inputs[:, 1], score**2)
-    np.testing.assert_allclose(inputs[:, 2], np.maximum(gop_sf(found, "SD"), -12.0), atol=1e-9)
-    np.testing.assert_allclose(inputs[:, 3], score * inputs[:, 2])
-    np.testing.assert_allclose(inputs[:, 4], log_odds)
-    assert inputs[:, 2].argmin() == 4
-
-
-def test_the_probability_is_the_logistic_function():
-    inputs = np.array([[0.5, 0.25, -1.0, -0.5, 2.0], [1.0, 1.0, 0.0, 0.0, -3.0]])
-    z = 5.0 - 8.0 * inputs[:, 0] - inputs[:, 2] + inputs[:, 4]
-    np.testing.assert_allclose(DETECTOR.probability(inputs), [1 / (1 + math.exp(-x)) for x in z])
-
-
-@pytest.mark.parametrize("bias", [-2000.0, 2000.0])
-def test_a_detector_that_is_certain_says_so_without_overflow(bias: float):
-    certain = Detector(bias=bias, weights=(0.0,) * 5, threshold=0.5, omission_nats_per_phone=3.0)
-    assert certain.probability(np.zeros((1, 5))).tolist() == [float(bias > 0)]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     said=st.lists(st.sampled_from(PHONES), min_size=1, max_size=9),
     score=st.lists(st.floats(0, 1), min_size=len(TEXT), max_size=len(TEXT)),
-    log_odds=st.lists(st.floats(-50, 50), min_size=len(TEXT), max_size=len(TEXT)),
+    odds=st.lists(st.floats(-50, 50), min_size=len(TEXT), max_size=len(TEXT)),
     certainty=st.sampled_from([0.03, 0.3, 0.9, 0.9999]),
+    sensitivity=st.sampled_from(["low", "normal", "high"]),
     nbest=st.integers(1, 45),
 )
-def test_whatever_is_said(said: list[str], score: list[float], log_odds: list[float], certainty: float, nbest: int):
-    edits = edits_of(heard(said, 1.0, certainty), TEXT)
-    found = diagnose(edits, np.array(score), np.array(log_odds), WORDS, PHONES, DETECTOR, nbest)
-    assert found.omitted.shape == (3,)
-    for symbol, phone in zip(TEXT, found.phones, strict=True):
+def test_whatever_is_said(
+    said: list[str], score: list[float], odds: list[float], certainty: float, sensitivity: str, nbest: int
+):
+    lattice = said_posterior(heard(said, 1.0, certainty).log_probs, ids(TEXT), PHONE_SET, PRIOR)
+    own = own_posterior(lattice, ids(TEXT))
+    phones = diagnose(
+        lattice, ids(TEXT), np.array(score), np.array(odds), PHONES, DETECTOR, sensitivity=sensitivity, nbest=nbest
+    ).phones
+    for symbol, phone, posterior in zip(TEXT, phones, own, strict=True):
         assert 0 <= phone.probability <= 1
         names, shares = zip(*phone.nbest, strict=True)
         assert len(names) == len(set(names)) == min(nbest, 40)
@@ -288,7 +337,9 @@ def test_whatever_is_said(said: list[str], score: list[float], log_odds: list[fl
         if nbest >= 40:
             assert dict(phone.nbest)[symbol] == pytest.approx(1 - phone.probability)
             assert sum(shares) == pytest.approx(1, abs=1e-6)
-        assert (phone.error is None) == (phone.probability < DETECTOR.threshold)
+        assert (phone.error is not None) == (phone.probability >= DETECTOR.flagged_from(sensitivity))
+        doubtful = phone.probability >= DETECTOR.unsure_from(sensitivity) or posterior < CONTRADICTED_BELOW
+        assert phone.is_unsure == (phone.error is None and doubtful)
         if phone.error in (None, "distortion"):
             assert phone.actual == symbol
         elif phone.error == "deletion":
@@ -296,3 +347,122 @@ def test_whatever_is_said(said: list[str], score: list[float], log_odds: list[fl
         else:
             assert phone.error == "substitution"
             assert phone.actual not in (None, symbol)
+
+
+# --- phones that were added ------------------------------------------------------------------------------------
+
+
+def with_added(*added: tuple[int, str, float, float]) -> Said:
+    """A lattice of "S T" to which phones were added: gap, phone, how many of it, and from which frame."""
+    found = certain(["S", "T"])
+    inserted, frame = found.inserted.copy(), found.inserted_frame.copy()
+    for gap, phone, count, begin in added:
+        inserted[gap, PHONES.index(phone)] = count
+        frame[gap, PHONES.index(phone)] = begin
+    return replace(found, inserted=inserted, inserted_frame=frame)
+
+
+def test_added_phones_are_reported_in_order_where_they_are_sure():
+    found = with_added((2, "AH", 0.95, 31.4), (0, "SH", INSERTED_FROM, 3.0), (1, "IY", INSERTED_FROM - 0.01, 11.0))
+    added = inserted_phones(found, PHONES)
+    assert [(one.gap, one.phone, one.frame) for one in added] == [(0, "SH", 3), (2, "AH", 31)]
+    assert [one.probability for one in added] == pytest.approx([INSERTED_FROM, 0.95])
+    assert inserted_phones(with_added(), PHONES) == ()
+
+
+def test_of_several_candidates_in_a_gap_the_likeliest_is_named():
+    found = with_added((1, "IY", 0.72, 10.0), (1, "IH", 0.9, 12.0))
+    assert [(one.phone, one.frame) for one in inserted_phones(found, PHONES)] == [("IH", 12)]
+
+
+def test_a_phone_that_was_added_more_than_once_is_no_more_than_certain():
+    (added,) = inserted_phones(with_added((1, "IY", 1.8, 10.0)), PHONES)
+    assert added.probability == 1.0
+
+
+@pytest.mark.parametrize("gap", range(len(TEXT) + 1))
+def test_an_added_phone_is_found_where_it_was_said(gap: int):
+    said = [*TEXT[:gap], "OY", *TEXT[gap:]]
+    found = diagnosed(said)
+    assert errors(found) == {}
+    (added,) = found.inserted
+    assert (added.gap, added.phone) == (gap, "OY")
+    spoken = heard(said).log_probs.argmax(axis=1) == PHONES.index("OY") + 1
+    assert abs(added.frame - int(np.flatnonzero(spoken)[0])) <= 2
+
+
+# --- words that were left out ----------------------------------------------------------------------------------
+
+
+def heard_word(posteriors: dict[int, float], rest: float) -> Said:
+    """A lattice that hears the phones of each word this surely, and all others as `rest`."""
+    found = certain(TEXT)
+    own = np.array([posteriors.get(int(word), rest) for word in WORDS])
+    posterior = np.repeat(((1 - own) / K)[:, None], K + 1, axis=1)
+    posterior[np.arange(len(TEXT)), ids(TEXT)] = own
+    return replace(found, posterior=posterior)
+
+
+def gone(skipped: list[int], found: Said, score: np.ndarray) -> list[int]:
+    decided = left_out(skipped, found, ids(TEXT), WORDS, score)
+    assert decided.shape == (3,)
+    return np.flatnonzero(decided).tolist()
+
+
+LIKED = np.ones(len(TEXT))
+FUZZY, CLEAR = CLEAR_FROM - 0.05, CLEAR_FROM + 0.05
+
+
+@pytest.mark.parametrize("word", [0, 1, 2])
+def test_a_word_is_left_out_only_where_reading_and_scorer_agree(word: int):
+    disliked = np.where(word == WORDS, OMITTED_BELOW - 0.2, 1.0)
+    fuzzy = heard_word({word: 0.0}, FUZZY)
+    assert gone([word], fuzzy, disliked) == [word]
+    assert gone([word], fuzzy, LIKED) == []
+    assert gone([], fuzzy, disliked) == []
+    assert gone([], fuzzy, np.zeros(len(TEXT))) == []
+    assert gone([(word + 1) % 3], fuzzy, disliked) == []
+
+
+@pytest.mark.parametrize("word", [0, 1, 2])
+def test_in_clear_speech_the_reading_decides_alone(word: int):
+    """The scorer likes everything; nothing is heard of one word, and the rest is heard more or less surely."""
+    assert gone([word], heard_word({word: 0.0}, CLEAR), LIKED) == [word]
+    assert gone([word], heard_word({word: 0.0}, FUZZY), LIKED) == []
+    assert gone([word], heard_word({word: 0.49}, CLEAR), LIKED) == [word]
+    assert gone([word], heard_word({word: 0.51}, CLEAR), LIKED) == []
+    assert gone([], heard_word({word: 0.0}, CLEAR), LIKED) == []
+
+
+def test_how_clear_the_speech_is_is_judged_without_what_was_skipped():
+    """Two skipped words of three: what counts is the third."""
+    assert gone([0, 1], heard_word({0: 0.0, 1: 0.0}, CLEAR), LIKED) == [0, 1]
+    assert gone([0, 1], heard_word({0: 0.9, 1: 0.0}, FUZZY), LIKED) == []
+
+
+def test_a_word_of_one_phone_needs_the_scorer_too():
+    word_ids = np.array([0, 1, 1])
+    found = certain(["AH", "S", "T"], 0.99)
+    posterior = found.posterior.copy()
+    posterior[0] = 0.0
+    posterior[0, K] = 1.0
+    found = replace(found, posterior=posterior)
+    for score, expected in (([1.0, 1.0, 1.0], [False, False]), ([0.1, 1.0, 1.0], [True, False])):
+        assert left_out([0], found, ids(["AH", "S", "T"]), word_ids, np.array(score)).tolist() == expected
+
+
+def test_where_all_words_are_skipped_the_scorer_decides():
+    silent = heard_word({}, 0.0)
+    assert gone([0, 1, 2], silent, LIKED) == []
+    assert gone([0, 1, 2], silent, np.zeros(len(TEXT))) == [0, 1, 2]
+
+
+def test_what_decides_is_the_mean_score_of_a_word():
+    """One good phone does not save a word, nor does one bad phone lose it."""
+    found = heard_word({1: 0.0}, FUZZY)
+    score = np.ones(len(TEXT))
+    for mean, expected in ((OMITTED_BELOW - 0.01, [1]), (OMITTED_BELOW + 0.01, [])):
+        score[2:6] = [1.0, *[(4 * mean - 1.0) / 3] * 3]
+        assert gone([1], found, score) == expected
+        score[2:6] = [0.0, *[4 * mean / 3] * 3]
+        assert gone([1], found, score) == expected
