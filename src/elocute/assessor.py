@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elocute.acoustic import Backend, load_backend
 from elocute.assets import read_card
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
-from elocute.ctc import Lattice, min_frames
+from elocute.ctc import min_frames
 from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, left_out, own_posterior
 from elocute.errors import AlignmentError, ConfigError
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
+from elocute.gop.match import match
 from elocute.gop.variants import best_variants
 from elocute.phones import PHONES, UserLexicon, phonemize
 from elocute.report import Report
@@ -27,16 +27,6 @@ from elocute.scorer.embedded import EmbeddedScorer, Scores
 from elocute.types import SAMPLE_RATE_HZ, Audio, Canonical, Float64, Int64, Posteriors, Word
 
 SCALES = (1, 10, 100)
-HEARD_PROBABILITY = 0.2
-"""A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
-HEARD_SHARE = 0.2
-"""Below this share of phones heard, the recording holds no speech, or none of this text, and nothing is scored."""
-FITS_FROM = 0.45
-"""Below this mean posterior of the canonical phones the recording is of another text, and nothing is scored.
-
-Of 400 of speechocean762's train utterances, heard by acoustic models that did not train on their speakers, 1 in 400 lie
-below with their own text, and about 95 % with the text of another one of like length.
-"""
 
 
 class Scorer(Protocol):
@@ -157,7 +147,6 @@ class Assessor:
         said = [n for n, is_gone in zip(fitting, gone, strict=True) if not is_gone]
         if said and len(said) < len(fitting):
             part = self._examine(heard, audio, [canonical.words[n] for n in said])
-        is_heard = heard_phones(part.analysis.found.lattice)
         return Finding(
             recording=recording,
             canonical=canonical,
@@ -169,10 +158,12 @@ class Assessor:
             scores=part.scores,
             diagnosis=self._diagnose(part),
             doubts=_of_every_phone(doubts, fitting, words),
-            heard=is_heard,
-            fit=float(own_posterior(part.said, part.analysis.features.phone_ids).mean()),
-            is_speech=bool(is_heard.mean() >= HEARD_SHARE),
-            fits_from=FITS_FROM,
+            match=match(
+                posteriors,
+                part.analysis.found.lattice,
+                own_posterior(part.said, part.analysis.features.phone_ids),
+                reading.price,
+            ),
             has_ratings=posteriors.ratings is not None,
             symbols=posteriors.phone_set.symbols,
         )
@@ -214,12 +205,6 @@ def embedded_detector() -> Detector:
     stored = read_card("scorer")["detector"]
     low, normal, high, least = stored["thresholds"]
     return Detector(bias=stored["bias"], weights=tuple(stored["weights"]), thresholds=(low, normal, high, least))
-
-
-def heard_phones(text: Lattice) -> NDArray[np.bool_]:
-    """Which phones of a lattice the acoustic model found anywhere in the recording, shape (L,)."""
-    own = text.label_occupancies() * np.exp(text.log_probs[:, text.labels])
-    return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
 
 
 def cut(posteriors: Posteriors, audio: Audio, kept: Int64) -> tuple[Posteriors, Audio]:

@@ -27,11 +27,14 @@ SAID_FLOOR = 1e-6
 """A posterior below it counts as this."""
 OMITTED_BELOW = 0.6
 """A word whose phones score this much on average (of 1) was said, however little the reading would miss it, ..."""
-CLEAR_FROM = 0.75
-"""... unless the rest is heard this surely (mean posterior of its canonical phones): then the lattice alone decides."""
+CLEARNESS = ((0.97, 0.5), (0.8, 0.05))
+"""... unless, where the rest is heard this surely (mean posterior of its canonical phones), it is heard less than this:
+then the lattice alone decides."""
+WHOLE_PART = 3
+"""So many words in a row are left out together, with no second opinion; two are enough at either end of the text."""
 CONTRADICTED_BELOW = 0.01
 """Posterior of the canonical phone below which the diagnosis never calls it right, whatever the scorer says."""
-INSERTED_FROM = 0.7
+INSERTED_FROM = 0.8
 """Posterior from which an added phone is reported."""
 
 
@@ -234,10 +237,11 @@ def inserted_phones(said: Said, symbols: Sequence[str]) -> tuple[Inserted, ...]:
 def left_out(
     skipped: Sequence[int], said: Said, canonical: Int64, word_ids: Int64, phone_score: Float64
 ) -> NDArray[np.bool_]:
-    """Which words were left out, shape (W,): those that the reading skips and the scorer does not like.
+    """Which words were left out, shape (W,): those that the reading skips, if there is a second witness.
 
-    Either alone goes wrong: the reading would rather do without a short word said in haste, and the scorer dislikes
-    whatever was said badly. In clear speech the reading needs no second opinion on a word of which it hears no phone.
+    The reading alone would rather do without a short word said in haste, and the scorer alone dislikes whatever was
+    said badly. No second witness is needed for a whole part of the text, and for a word of which nothing is heard in
+    clear speech.
 
     Args:
         skipped: words that the best reading skips.
@@ -247,12 +251,23 @@ def left_out(
         phone_score: shape (L,), 0 to 1.
     """
     counts = np.bincount(word_ids)
-    is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
-    heard = own_posterior(said, canonical)
     is_skipped = np.zeros(len(counts), dtype=bool)
     is_skipped[list(skipped)] = True
-    rest = ~is_skipped[word_ids]
-    is_clear = bool(rest.any()) and float(heard[rest].mean()) >= CLEAR_FROM
-    is_unheard = np.bincount(word_ids, heard) / counts < 0.5
-    decided: NDArray[np.bool_] = is_skipped & (is_disliked | (is_unheard & is_clear & (counts > 1)))
+    is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
+    heard = own_posterior(said, canonical)
+    rest = heard[~is_skipped[word_ids]]
+    clearness = float(rest.mean()) if len(rest) else 0.0
+    bound = next((below for from_, below in CLEARNESS if clearness >= from_), 0.0)
+    is_unheard = (np.bincount(word_ids, heard) / counts < bound) & (counts > 1)
+    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped) | is_unheard)
     return decided
+
+
+def _whole_parts(is_skipped: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which skipped words stand in a run of `WHOLE_PART`, or of two at an end of the text, shape (W,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_skipped.astype(np.int8), [0]])))
+    found = np.zeros_like(is_skipped)
+    for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        at_an_end = begin == 0 or end == len(is_skipped)
+        found[begin:end] = end - begin >= (2 if at_an_end else WHOLE_PART)
+    return found

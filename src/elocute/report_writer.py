@@ -8,10 +8,10 @@ from functools import cache
 from importlib.metadata import version
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elocute.diagnosis import Diagnosis, Inserted
 from elocute.gop import Extra, Reading
+from elocute.gop.match import Match
 from elocute.phones import ipa_name
 from elocute.prosody import fluency
 from elocute.report import (
@@ -54,10 +54,7 @@ class Finding:
         scores: theirs.
         diagnosis: theirs.
         doubts: probability that each phone of the whole text is wrong.
-        heard: which phones were heard at all.
-        fit: mean posterior of the canonical phones.
-        is_speech: whether enough of them were heard for speech.
-        fits_from: the fit below which the recording is of another text.
+        match: how well the recording and the text go together.
         has_ratings: whether the acoustic model gave the ratings that the scorer learned from.
         symbols: of the phone set, in order.
     """
@@ -72,17 +69,14 @@ class Finding:
     scores: Scores
     diagnosis: Diagnosis
     doubts: Float64
-    heard: NDArray[np.bool_]
-    fit: float
-    is_speech: bool
-    fits_from: float
+    match: Match
     has_ratings: bool
     symbols: Sequence[str]
 
     @property
     def is_scorable(self) -> bool:
         """Whether scores would mean anything."""
-        return self.is_speech and bool(self.spoken) and self.fit >= self.fits_from
+        return bool(self.spoken) and self.match.is_scorable
 
 
 def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
@@ -136,7 +130,7 @@ class _Writer:
                 fluency=self._scaled(scores.fluency),
                 prosody=self._scaled(scores.prosodic),
                 completeness=self._scaled(share),
-                total=self._scaled(scores.total * share),
+                total=self._scaled(scores.total * share * self.found.match.trust),
             ),
             words=words,
             mispronunciations=_mispronunciations(words),
@@ -371,16 +365,14 @@ class _Writer:
             warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
         if quality.snr_db is not None and quality.snr_db < NOISY_DB:
             warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
-        if not found.is_speech:
+        if not found.match.is_speech:
+            heard = found.match.heard
             warnings.append(
-                f"hardly any of the text was heard ({found.heard.sum()} of {len(found.heard)} sounds), so nothing is "
-                "scored; check that the recording holds speech, and this text"
+                f"hardly any of the text was heard ({heard.sum()} of {len(heard)} sounds), so nothing is scored; check "
+                "that the recording holds speech, and this text"
             )
         elif not found.is_scorable:
-            warnings.append(
-                f"the recording does not fit the text (fit {found.fit:.2f}, expected {found.fits_from} or more), so "
-                "nothing is scored; check that this text was read"
-            )
+            warnings.append("the recording does not fit the text, so nothing is scored; check that this text was read")
         else:
             warnings += self._miscues()
         if not found.has_ratings:
@@ -397,6 +389,8 @@ class _Writer:
         """What of the text was not read, and what was said beside it."""
         found, words = self.found, self.found.canonical.words
         warnings = []
+        if found.match.trust < 1.0:
+            warnings.append("the recording fits the text badly, so the total is lowered; check that this text was read")
         if len(found.spoken) < len(words):
             warnings.append(f"only {len(found.spoken)} of {len(words)} words of the text were heard")
         inserted = [extra for extra in found.reading.extras if extra.kind == "insertion"]

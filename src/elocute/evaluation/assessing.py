@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from elocute.report import Report
     from elocute.types import Audio, PhoneSet, Posteriors
 
-NOTHING_HEARD = "hardly any of the text was heard"
-"""Reason of a report without scores; the assessor's warning says it too, with counts."""
+NOT_SCORED = "nothing is scored"
+"""Stands in the warning that gives the reason of a report without scores."""
 REPORT_SCALE = 10
 """Scale of the reports that become predictions: the corpus's own."""
 
@@ -93,8 +93,14 @@ def prediction_from_report(utterance_id: str, report: Report, perceived: Sequenc
     words = report.text_words
     phones = [phone for word in words for phone in word.phonemes if phone.expected is not None]
     if report.utterance.total is None:
+        reason = next((warning for warning in report.warnings if NOT_SCORED in warning), NOT_SCORED)
         return Prediction(
-            id=utterance_id, phone=None, word=None, utterance=None, perceived=perceived, reason=NOTHING_HEARD
+            id=utterance_id,
+            phone=None,
+            word=None,
+            utterance=None,
+            perceived=perceived,
+            reason=reason.partition(" (")[0],
         )
 
     def scaled(score: float | None, highest: float = SCORE_MAX) -> float | None:

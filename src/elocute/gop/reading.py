@@ -297,7 +297,8 @@ class _Sources:
 
     def within_wins(self, place: int, label: int, entry: float) -> bool:
         """Whether the best path into an added label comes from the filler's last one."""
-        others = np.delete(self.labels[1, place], label)
+        others = self.labels[1, place].copy()
+        others[label] = -np.inf
         entering = np.where(self.top_label == label, self.gap_other, self.gap_best) + self.moves[:, place]
         return bool(others.max() + self.going_on[place] >= entering.max() + entry)
 
@@ -309,9 +310,8 @@ class _Sources:
 
     def state_in(self, gap: int, label: int | None) -> tuple[int, int, int] | None:
         """Best state of a gap from which `label` can follow; None is the blank."""
-        found = self.label_in(gap, label)
-        side, place, said = found
-        return None if self.blanks[gap] >= self.labels[side, place, said] else found
+        best = self.gap_other[gap] if self.top_label[gap] == label else self.gap_best[gap]
+        return None if self.blanks[gap] >= best else self.label_in(gap, label)
 
     def label_in(self, gap: int, label: int | None) -> tuple[int, int, int]:
         """Best label of a gap other than `label`: whether added, its place, and itself."""

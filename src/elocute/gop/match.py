@@ -1,0 +1,101 @@
+"""Step 5/10 - was it speech, and was it this text?
+
+Two questions, each answered by a logistic regression of few numbers. Speech: noises make the acoustic model hear few
+phones, and none surely. This text: with a strange text the best reading is dear for each phone that was heard, and the
+edit lattice doubts the phones that it takes for said. Fitted on right texts (whole, cut short, with noise), texts of
+other utterances, reversed speech, noises and tones, heard by acoustic models that did not train on the speakers
+(docs/experiments.md, section 17).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elocute.ctc import Lattice
+from elocute.types import Float64, Posteriors
+
+HEARD_PROBABILITY = 0.2
+"""A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
+LEAST_HEARD = 0.2
+"""Below this share of phones heard the recording holds no speech, or none of this text."""
+REFUSED_BELOW = 0.1
+"""Probability below which nothing is scored."""
+TRUSTED_FROM = 0.7
+"""Probability from which the scores stand as they are; below it the total falls in proportion."""
+
+_SPEECH = (1.711, 29.717, 7.983, 6.271)
+"""Bias, and weights of how surely phones are heard, of their rate, of the share of the text's phones."""
+_TEXT = (-0.887, -4.563, 10.794)
+"""Bias, and weights of the log price of the reading, and of the mean posterior of the canonical phones."""
+_PRICE_FLOOR = 0.2
+_RATE_FLOOR = 0.005
+_FRAME_SHIFT_S = 0.02
+"""Of the model that the weights were fitted for; rates of others are brought to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Match:
+    """How well a recording and a text go together.
+
+    Attributes:
+        heard: shape (L,), which phones of the words that were said the acoustic model found at all.
+        speech: probability that the recording holds speech.
+        text: probability that it is of this text.
+    """
+
+    heard: NDArray[np.bool_]
+    speech: float
+    text: float
+
+    @property
+    def is_scorable(self) -> bool:
+        """Whether scores would mean anything."""
+        return self.is_speech and self.text >= REFUSED_BELOW
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether it is not refused for want of speech."""
+        return bool(self.heard.mean() >= LEAST_HEARD) and self.speech >= REFUSED_BELOW
+
+    @property
+    def trust(self) -> float:
+        """Share of the total that the recording deserves, 0 to 1."""
+        return min(min(self.speech, self.text) / TRUSTED_FROM, 1.0)
+
+
+def match(posteriors: Posteriors, said: Lattice, own: Float64, price: float) -> Match:
+    """Compare a recording with a text.
+
+    Args:
+        posteriors: of the whole recording.
+        said: lattice of the words that were said.
+        own: shape (L,), posterior that each of their phones was said as it should be.
+        price: of the best reading of the whole text, nats.
+    """
+    probs = np.exp(posteriors.log_probs.max(axis=1).astype(np.float64))
+    best = posteriors.log_probs.argmax(axis=1)
+    blank_id = posteriors.phone_set.blank_id
+    sound = best != blank_id
+    phones = max(int(((np.diff(best, prepend=blank_id) != 0) & sound).sum()), 1)
+    surely = float(probs[sound].mean()) if sound.any() else 0.0
+    rate = phones / len(best) * _FRAME_SHIFT_S / posteriors.frame_shift_s
+    heard = heard_phones(said)
+    bias, *weights = _SPEECH
+    speech = bias + np.dot(weights, [surely, np.log(rate + _RATE_FLOOR), heard.mean()])
+    bias, *weights = _TEXT
+    text = bias + np.dot(weights, [np.log(price / phones + _PRICE_FLOOR), own.mean()])
+    return Match(heard=heard, speech=_logistic(float(speech)), text=_logistic(float(text)))
+
+
+def heard_phones(text: Lattice) -> NDArray[np.bool_]:
+    """Which phones of a lattice the acoustic model found anywhere in the recording, shape (L,)."""
+    own = text.label_occupancies() * np.exp(text.log_probs[:, text.labels])
+    return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
+
+
+def _logistic(odds: float) -> float:
+    """1 / (1 + exp(-odds)) without its overflow."""
+    return float(np.exp(-np.logaddexp(0.0, -odds)))
