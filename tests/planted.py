@@ -9,6 +9,8 @@ import numpy as np
 
 from elocute.acoustic.fake import PlantedBackend
 from elocute.phones import PHONES
+from elocute.scorer import PHONE_FEATURES, Features
+from elocute.scorer.embedded import Scores
 from elocute.types import SAMPLE_RATE_HZ, Audio, AudioQuality, Posteriors
 
 
@@ -51,3 +53,27 @@ def rated(posteriors: Posteriors, good: float = 1.9, bad: float = 0.3) -> Poster
 def heard(said: Sequence[str], seconds: float = 2.0, certainty: float = 0.9) -> Posteriors:
     """Posteriors in which exactly these phones are spoken, without ratings."""
     return PlantedBackend(PHONES, said, certainty=certainty).posteriors(recording(seconds))
+
+
+class ListeningScorer:
+    """A scorer that is not trained: a phone scores as probably as it was heard at its place."""
+
+    name, version = "listening", "1"
+
+    def score(self, features: Features) -> Scores:
+        """Phone scores from one-edit posteriors, everything else their means; stress 1."""
+        columns = [PHONE_FEATURES.index(f"heard_{PHONES[phone]}") for phone in features.phone_ids]
+        phone = np.exp(features.phone[np.arange(len(columns)), columns].astype(np.float64)).clip(1e-4, 1 - 1e-4)
+        word = np.bincount(features.word_ids, phone) / np.bincount(features.word_ids)
+        whole = float(phone.mean())
+        return Scores(
+            phone=phone,
+            error_log_odds=np.log((1 - phone) / phone),
+            word_accuracy=word,
+            word_stress=np.ones(len(word)),
+            word_total=word,
+            accuracy=whole,
+            fluency=whole,
+            prosodic=whole,
+            total=whole,
+        )

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.diagnosis import (
-    CLEAR_FROM,
+    CLEARNESS,
     CONTRADICTED_BELOW,
     INSERTED_FROM,
     OMITTED_BELOW,
     SAID_FLOOR,
+    WHOLE_PART,
     Detector,
     Diagnosis,
     detector_inputs,
@@ -410,7 +411,9 @@ def gone(skipped: list[int], found: Said, score: np.ndarray) -> list[int]:
 
 
 LIKED = np.ones(len(TEXT))
-FUZZY, CLEAR = CLEAR_FROM - 0.05, CLEAR_FROM + 0.05
+FUZZY = min(certainty for certainty, _ in CLEARNESS) - 0.05
+CLEAR, UNHEARD = max(CLEARNESS)
+"""Where the rest is heard this surely, a word that is heard less than the second number was left out."""
 
 
 @pytest.mark.parametrize("word", [0, 1, 2])
@@ -425,19 +428,43 @@ def test_a_word_is_left_out_only_where_reading_and_scorer_agree(word: int):
 
 
 @pytest.mark.parametrize("word", [0, 1, 2])
-def test_in_clear_speech_the_reading_decides_alone(word: int):
+@pytest.mark.parametrize(("clear", "unheard"), CLEARNESS)
+def test_in_clear_speech_the_reading_decides_alone(word: int, clear: float, unheard: float):
     """The scorer likes everything; nothing is heard of one word, and the rest is heard more or less surely."""
-    assert gone([word], heard_word({word: 0.0}, CLEAR), LIKED) == [word]
-    assert gone([word], heard_word({word: 0.0}, FUZZY), LIKED) == []
-    assert gone([word], heard_word({word: 0.49}, CLEAR), LIKED) == [word]
-    assert gone([word], heard_word({word: 0.51}, CLEAR), LIKED) == []
-    assert gone([], heard_word({word: 0.0}, CLEAR), LIKED) == []
+    assert gone([word], heard_word({word: 0.0}, clear + 0.001), LIKED) == [word]
+    assert gone([word], heard_word({word: unheard - 0.01}, clear + 0.001), LIKED) == [word]
+    assert gone([word], heard_word({word: unheard + 0.01}, clear + 0.001), LIKED) == []
+    assert gone([word], heard_word({word: unheard - 0.01}, clear - 0.001), LIKED) == []
+    assert gone([], heard_word({word: 0.0}, clear + 0.001), LIKED) == []
 
 
 def test_how_clear_the_speech_is_is_judged_without_what_was_skipped():
-    """Two skipped words of three: what counts is the third."""
-    assert gone([0, 1], heard_word({0: 0.0, 1: 0.0}, CLEAR), LIKED) == [0, 1]
-    assert gone([0, 1], heard_word({0: 0.9, 1: 0.0}, FUZZY), LIKED) == []
+    """Two skipped words of three, first and last: what counts is the middle."""
+    assert gone([0, 2], heard_word({0: 0.0, 2: 0.0}, CLEAR + 0.001), LIKED) == [0, 2]
+    assert gone([0, 2], heard_word({0: 0.99, 2: 0.0}, FUZZY), LIKED) == []
+
+
+@pytest.mark.parametrize(
+    ("skipped", "expected"),
+    [
+        (range(2, 2 + WHOLE_PART), True),
+        (range(2, 1 + WHOLE_PART), False),
+        ([0, 1], True),
+        ([8, 9], True),
+        ([0], False),
+        ([9], False),
+        ([0, 2, 4, 6, 8], False),
+        (range(10), True),
+        ([0, 1, 5, 8, 9], None),
+    ],
+)
+def test_whole_parts_of_a_text_are_left_out_without_a_second_witness(skipped: list[int], expected: bool | None):
+    """Ten words in speech that is not clear, of which the scorer likes every one."""
+    symbols = ["S", "T"] * 10
+    found = certain(symbols, FUZZY)
+    decided = left_out(list(skipped), found, ids(symbols), np.repeat(np.arange(10), 2), np.ones(20))
+    wanted = [0, 1, 8, 9] if expected is None else list(skipped) if expected else []
+    assert np.flatnonzero(decided).tolist() == wanted
 
 
 def test_a_word_of_one_phone_needs_the_scorer_too():
@@ -449,12 +476,6 @@ def test_a_word_of_one_phone_needs_the_scorer_too():
     found = replace(found, posterior=posterior)
     for score, expected in (([1.0, 1.0, 1.0], [False, False]), ([0.1, 1.0, 1.0], [True, False])):
         assert left_out([0], found, ids(["AH", "S", "T"]), word_ids, np.array(score)).tolist() == expected
-
-
-def test_where_all_words_are_skipped_the_scorer_decides():
-    silent = heard_word({}, 0.0)
-    assert gone([0, 1, 2], silent, LIKED) == []
-    assert gone([0, 1, 2], silent, np.zeros(len(TEXT))) == [0, 1, 2]
 
 
 def test_what_decides_is_the_mean_score_of_a_word():
