@@ -214,3 +214,92 @@ def said_sums(probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[flo
             added[key] = added.get(key, 0.0) + mass
             begins[key] = begins.get(key, 0.0) + weight * moments[edit.phones][i]
     return SaidSums(evidence=math.fsum(evidence), said=shares, added=added, begins=begins)
+
+
+def word_moves(
+    w: int, borders: Sequence[int], dropped: Sequence[float], prices: Mapping[str, float]
+) -> Iterator[tuple[int, int, float]]:
+    """Moves from a gap to a gap of a text that leave one word, or stay in it: source, target, cost."""
+    begin, end = borders[w], borders[w + 1]
+    for gap in range(begin, end + 1):
+        broken = prices["breaking_off"] if begin < gap < end else 0.0
+        if gap < end:
+            for target in range(gap + 1, end + 1):
+                if target - gap < end - begin:  # phones of a word are dropped, but not all
+                    yield gap, target, sum(dropped[gap:target])
+            for target in range(w + 1, len(borders)):
+                number = target - w - (gap > begin)  # of words left out: a word that was begun is none
+                skipped = prices["skipped_word"] + (number - 1) * prices["next_skipped_word"] if number else 0.0
+                yield gap, borders[target], broken + skipped
+        if gap > begin:
+            for target in range(w + 1):
+                yield gap, borders[target], broken + prices["going_back"] + (w - target) * prices["further_back"]
+
+
+def reading_moves(
+    sizes: Sequence[int], dropped: Sequence[float], prices: Mapping[str, float]
+) -> dict[tuple[int, int], float]:
+    """What it costs to go from gap to gap of a text of words of these sizes; what is not there is impossible."""
+    borders = list(itertools.accumulate(sizes, initial=0))
+    costs = {(gap, gap): 0.0 for gap in range(borders[-1] + 1)}
+    for w in range(len(sizes)):
+        for source, target, cost in word_moves(w, borders, dropped, prices):
+            costs[source, target] = min(cost, costs.get((source, target), math.inf))
+    return costs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Where a reader is: in a gap, at a label (None: the blank), which belongs to a filler or not."""
+
+    gap: int
+    label: int | None = None
+    is_filler: bool = False
+
+
+def replacing(said: Rows, canonical: int, column: int) -> float:
+    """Price of saying a phone as another, or not at all (-1), beside saying it as it should be."""
+    odds = said[canonical][column] / said[canonical][canonical]
+    return -math.log(odds) if odds > 0.0 else math.inf
+
+
+def best_reading_price(
+    log_probs: Rows, words: Sequence[Labels], said: Rows, prices: Mapping[str, float]
+) -> tuple[float, int]:
+    """Price of the cheapest reading of the words, and how many readers were looked at, all frames together.
+
+    Column 0 of the frames is the blank, column k+1 phone k; `said` as in `all_edits`.
+    """
+    text = [phone for word in words for phone in word]
+    borders = set(itertools.accumulate(map(len, words), initial=0))
+
+    moves = reading_moves([len(word) for word in words], [replacing(said, c, -1) for c in text], prices)
+
+    def steps(reader: Reader, phones: int) -> Iterator[tuple[Reader, float]]:
+        """Where the reader can be one frame later, and what it costs."""
+        yield Reader(gap=reader.gap), 0.0
+        if reader.label is not None:
+            yield reader, 0.0
+        for k in set(range(phones)) - {reader.label}:
+            if reader.is_filler:
+                further = prices["filler_phone" if reader.gap in borders else "added_phone"]
+                yield Reader(gap=reader.gap, label=k, is_filler=True), further
+            for target in range(len(text) + 1):
+                moving = moves.get((reader.gap, target), math.inf)
+                adding = prices["filler" if target in borders else "added_phone"]
+                yield Reader(gap=target, label=k, is_filler=True), moving + adding
+                if target < len(text):
+                    yield Reader(gap=target + 1, label=k), moving + replacing(said, text[target], k)
+
+    best = {Reader(gap=0): 0.0}
+    looked_at = 0
+    for row in log_probs:
+        arrivals: dict[Reader, float] = {}
+        for reader, cost in best.items():
+            looked_at += 1
+            for later, price in steps(reader, len(row) - 1):
+                total = cost + price - row[0 if later.label is None else later.label + 1]
+                arrivals[later] = min(total, arrivals.get(later, math.inf))
+        best = {reader: cost for reader, cost in arrivals.items() if cost < math.inf}
+    ends = [cost + moves.get((reader.gap, len(text)), math.inf) for reader, cost in best.items()]
+    return math.fsum(max(row) for row in log_probs) + min(ends), looked_at
