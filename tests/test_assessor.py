@@ -2,31 +2,41 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from elocute.assessor import Assessor
+from elocute.assessor import Assessor, cut, embedded_detector
 from elocute.config import AssessorConfig
 from elocute.diagnosis import Detector
 from elocute.errors import AlignmentError, ConfigError, TextError
+from elocute.gop.confusions import flat_prior, learned_prior
 from elocute.phones import PHONES, phonemize
 from elocute.report import Report, WordReport
 from elocute.scorer import Features
-from elocute.scorer.embedded import EmbeddedScorer, Scores
-from planted import RatedBackend, recording
+from elocute.scorer.embedded import Scores
+from elocute.types import Audio, Posteriors
+from planted import ListeningScorer, RatedBackend, recording
 
 TEXT = "The black cat sat down."
 SAID = ["DH", "AH", "B", "L", "AE", "K", "K", "AE", "T", "S", "AE", "T", "D", "AW", "N"]
 
 
-def assessor(said: list[str], scale: int = 100, variants: bool = True, nbest: int = 5) -> Assessor:
-    config = AssessorConfig(scale=scale, variants=variants, nbest=nbest)
-    found = Assessor(config, backend=RatedBackend(PHONES, said))
-    # What is tested is how the steps are joined, so the operating point is fixed; that of the card moves with training.
-    found.detector = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 0.0), threshold=0.5, omission_nats_per_phone=2.0)
-    return found
+WORDS = [SAID[:2], SAID[2:6], SAID[6:9], SAID[9:12], SAID[12:]]
+DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
+
+
+def assessor(said: list[str], certainty: float = 0.9999, **config: Any) -> Assessor:
+    """What is tested is how the steps are joined: the shipped scorer and detector move with training."""
+    backend = RatedBackend(PHONES, said, certainty=certainty)
+    return Assessor(AssessorConfig(**config), backend=backend, scorer=ListeningScorer(), detector=DETECTOR)
+
+
+def flat(words: Sequence[Sequence[str]]) -> list[str]:
+    return [phone for word in words for phone in word]
 
 
 def symbols(words: tuple[WordReport, ...]) -> list[str]:
@@ -77,6 +87,56 @@ def test_a_backend_of_several_labels_a_phone_is_refused():
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ConfigError, match="backend is 'embeded'"):
         Assessor(AssessorConfig(backend="embeded"))
+
+
+@pytest.mark.parametrize("name", ["", "medium"])
+def test_an_unknown_sensitivity_is_refused(name: str):
+    with pytest.raises(ConfigError, match=f"sensitivity is '{name}'; expected one of low, normal, high"):
+        assessor(SAID, sensitivity=name)
+
+
+def test_the_detector_of_the_card_is_used_unless_another_is_given():
+    backend = RatedBackend(PHONES, SAID)
+    shipped = Assessor(backend=backend)
+    assert shipped.detector == embedded_detector()
+    assert list(shipped.detector.thresholds) == sorted(shipped.detector.thresholds, reverse=True)
+    assert len(shipped.detector.weights) == 3
+    assert shipped.scorer.name == "embedded"
+    given = Assessor(backend=backend, scorer=ListeningScorer(), detector=DETECTOR)
+    assert (given.detector, given.scorer.name) == (DETECTOR, "listening")
+    assert given.assess(recording(3.0), TEXT).model.scorer == "listening 1"
+
+
+def test_likely_confusions_need_less_evidence_unless_they_are_switched_off():
+    """Nothing but a faint sound, as much like a likely error as like an unlikely one, tells what was said."""
+    learned, plain = assessor([]), assessor([], confusions=False)
+    assert learned.prior is learned_prior()
+    np.testing.assert_array_equal(plain.prior.said, flat_prior().said)
+    np.testing.assert_array_equal(plain.prior.inserted, flat_prior().inserted)
+    assert not np.allclose(learned.prior.said, plain.prior.said)
+
+    class Mumbled(RatedBackend):
+        """In place of TH of "think", S and M are equally loud."""
+
+        def posteriors(self, audio: Audio) -> Posteriors:
+            found = super().posteriors(audio)
+            columns = [PHONES.index(phone) + 1 for phone in ("TH", "S", "M")]
+            log_probs = found.log_probs.copy()
+            at = found.log_probs.argmax(axis=1) == columns[0]
+            log_probs[np.ix_(at, columns)] = np.log([1e-4, 0.45, 0.45]).astype(np.float32)
+            return replace(found, log_probs=log_probs)
+
+    def heard(confusions: bool) -> dict[str | None, float]:
+        backend = Mumbled(PHONES, ["TH", "IH", "NG", "K"])
+        config = AssessorConfig(confusions=confusions, nbest=40, variants=False)
+        found = Assessor(config, backend=backend, scorer=ListeningScorer(), detector=DETECTOR)
+        phone = found.assess(recording(1.0), "think").words[0].phonemes[0]
+        return {item.phone: item.probability for item in phone.nbest}
+
+    same = heard(False)
+    assert same["S"] == pytest.approx(same["M"], abs=1e-3)
+    likely = heard(True)
+    assert likely["S"] > 5 * likely["M"]
 
 
 # --- reports ---------------------------------------------------------------------------------------------------
@@ -136,45 +196,176 @@ def test_probabilities_of_mispronunciations_fall():
     wrong[3], wrong[13] = "SH", "OY"
     report = assessor(wrong).assess(recording(3.0), TEXT)
     stated = [item.probability for item in report.mispronunciations]
-    assert len(stated) >= 2
+    assert len(stated) == 2
     assert stated == sorted(stated, reverse=True)
     assert {item.word for item in report.mispronunciations} == {"black", "down"}
 
 
-class Dislikes:
-    """A scorer that dislikes the phones of one word; whether the shipped one does moves with training, too."""
+class Dislikes(ListeningScorer):
+    """Dislikes the phones of one word, too."""
 
-    def __init__(self, scorer: EmbeddedScorer, word: int) -> None:
-        self.name, self.version = scorer.name, scorer.version
-        self.scorer, self.word = scorer, word
+    def __init__(self, word: int) -> None:
+        self.word = word
 
     def score(self, features: Features) -> Scores:
-        scores = self.scorer.score(features)
-        return replace(scores, phone=np.where(features.word_ids == self.word, 0.1, scores.phone))
+        scores = super().score(features)
+        is_bad = features.word_ids == self.word
+        return replace(
+            scores,
+            phone=np.where(is_bad, 0.1, scores.phone),
+            error_log_odds=np.where(is_bad, 3.0, scores.error_log_odds),
+        )
 
 
 def test_a_word_that_is_disliked_but_heard_was_said():
     found = assessor(SAID)
-    found.scorer = Dislikes(found.scorer, 4)
+    found.scorer = Dislikes(4)
     report = found.assess(recording(3.0), TEXT)
-    assert report.words[4].error == "mispronunciation"
+    assert [word.error for word in report.words] == [None] * 4 + ["mispronunciation"]
+    assert {phone.error for phone in report.words[4].phonemes} == {"distortion"}
     assert report.utterance.completeness == 100.0
 
 
-def test_a_word_left_out(good: Report):
-    found = assessor(SAID[:12])
-    found.scorer = Dislikes(found.scorer, 4)
-    report = found.assess(recording(3.0), TEXT)
-    word = report.words[4]
-    assert [w.error for w in report.words] == [None, None, None, None, "omission"]
-    assert (word.accuracy, word.total, word.stress, word.start_s, word.end_s) == (0.0, 0.0, None, None, None)
-    for phone in word.phonemes:
-        assert (phone.start_s, phone.end_s, phone.score, phone.actual, phone.error) == (
-            None, None, 0.0, None, "deletion",
-        )  # fmt: skip
-    assert report.utterance.completeness == 80.0
-    assert not any(item.word == "down" for item in report.mispronunciations)
-    assert report.fluency.wcpm < good.fluency.wcpm
+def check_spoken(report: Report, said: list[str], seconds: float) -> None:
+    """Every phone that was said is told, in order, and where it was said: evenly between a tenth and nine tenths."""
+    told = [phone for word in report.words for phone in word.phonemes if phone.actual is not None]
+    assert [phone.actual for phone in told] == said
+    middles = (0.1 + 0.8 * (np.arange(len(said)) + 0.5) / len(said)) * seconds
+    for phone, middle in zip(told, middles, strict=True):
+        if phone.error != "insertion":
+            assert phone.start_s <= middle <= phone.end_s
+    assert Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize("gone", [[0], [1], [3], [4], [0, 1], [3, 4], [1, 2]])
+def test_words_that_are_skipped(gone: list[int]):
+    """What is left is scored as if the text had been without them, times the share that was said."""
+    said = flat([word for number, word in enumerate(WORDS) if number not in gone])
+    report = assessor(said, variants=False).assess(recording(4.0), TEXT)
+    assert [w.error for w in report.words] == ["omission" if n in gone else None for n in range(5)]
+    check_spoken(report, said, 4.0)
+    share = 1 - len(gone) / 5
+    assert report.utterance.completeness == pytest.approx(100 * share)
+    assert report.utterance.accuracy > 99.0
+    assert report.utterance.total == pytest.approx(share * report.utterance.accuracy, abs=0.1)
+    assert report.mispronunciations == ()
+    words = [word for number, word in enumerate(TEXT.split()) if number not in gone]
+    alone = assessor(said, variants=False).assess(recording(4.0), " ".join(words))
+    for ours, theirs in zip([w for w in report.words if w.error is None], alone.words, strict=True):
+        assert replace(ours, text_index=0, word="") == replace(theirs, text_index=0, word="")
+    assert f"only {len(words)} of 5 words of the text were heard" in report.warnings
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_a_word_that_is_said_twice(again: int):
+    said = flat([*WORDS[: again + 1], *WORDS[again:]])
+    report = assessor(said, variants=False).assess(recording(4.0), TEXT)
+    names = [word.rstrip(".") for word in TEXT.split()]
+    errors = [(word.word, word.text_index, word.error) for word in report.words]
+    expected = [(name, number, None) for number, name in enumerate(names)]
+    expected.insert(again, (names[again], None, "repetition"))
+    assert errors == expected
+    check_spoken(report, said, 4.0)
+    assert report.utterance.completeness == 100.0
+    assert report.utterance.accuracy > 99.0
+    assert report.mispronunciations == ()
+
+
+def test_a_part_that_is_said_twice():
+    said = flat([*WORDS[:3], *WORDS[1:]])
+    report = assessor(said, variants=False).assess(recording(5.0), TEXT)
+    assert [(word.word, word.error) for word in report.words] == [
+        ("The", None),
+        ("black", "repetition"),
+        ("cat", "repetition"),
+        ("black", None),
+        ("cat", None),
+        ("sat", None),
+        ("down", None),
+    ]
+    check_spoken(report, said, 5.0)
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_word_that_is_inserted(place: int):
+    """At every place, the ends included."""
+    said = flat([*WORDS[:place], ["F", "IY", "SH", "IH", "NG"], *WORDS[place:]])
+    report = assessor(said, variants=False).assess(recording(5.0), TEXT)
+    assert [word.error for word in report.words] == [None] * place + ["insertion"] + [None] * (5 - place)
+    extra = report.words[place]
+    assert (extra.word, extra.text_index, extra.total) == ("/fiʃɪŋ/", None, None)
+    check_spoken(report, said, 5.0)
+    assert report.utterance.accuracy > 99.0
+    assert any(warning.endswith("not of the text were left out of the scores") for warning in report.warnings)
+
+
+def test_a_word_that_is_begun_and_said_again():
+    said = flat([WORDS[0], ["B", "L"], *WORDS[1:]])
+    report = assessor(said, variants=False).assess(recording(4.0), TEXT)
+    assert [(word.word, word.error) for word in report.words[:3]] == [
+        ("The", None),
+        ("black", "restart"),
+        ("black", None),
+    ]
+    check_spoken(report, said, 4.0)
+
+
+def test_a_word_that_is_broken_off_for_good():
+    said = [*SAID[:12], "D"]
+    report = assessor(said, variants=False).assess(recording(4.0), TEXT)
+    assert [word.error for word in report.words] == [None] * 4 + ["truncation"]
+    assert [phone.error for phone in report.words[4].phonemes] == [None, "deletion", "deletion"]
+    assert report.utterance.completeness == 100.0
+
+
+def test_a_phone_that_is_added_inside_a_word():
+    said = [*SAID[:4], "AH", *SAID[4:]]
+    report = assessor(said, variants=False).assess(recording(4.0), TEXT)
+    black = report.words[1]
+    assert [(phone.expected, phone.actual) for phone in black.phonemes][:4] == [
+        ("B", "B"), ("L", "L"), (None, "AH"), ("AE", "AE"),
+    ]  # fmt: skip
+    (item,) = [item for item in report.mispronunciations if item.type == "insertion"]
+    assert (item.word_index, item.phone_index, item.actual) == (1, 2, "AH")
+    check_spoken(report, said, 4.0)
+
+
+@pytest.mark.parametrize(("sensitivity", "flagged"), [("low", False), ("normal", True), ("high", True)])
+def test_the_sensitivity_of_the_settings_is_used(sensitivity: str, flagged: bool):
+    found = assessor(SAID, sensitivity=sensitivity)
+
+    class Doubts(ListeningScorer):
+        def score(self, features: Features) -> Scores:
+            scores = super().score(features)
+            odds = np.where(np.arange(len(SAID)) == 4, np.log(0.6 / 0.4), scores.error_log_odds)
+            return replace(scores, error_log_odds=odds)
+
+    found.scorer = Doubts()
+    phone = found.assess(recording(3.0), TEXT).words[1].phonemes[2]
+    assert phone.probability == pytest.approx(0.6, abs=1e-4)
+    assert (phone.error is not None, phone.is_unsure) == (flagged, not flagged)
+
+
+def test_frames_are_cut_out_of_posteriors_ratings_and_samples():
+    audio = recording(1.01)  # the last frame is cut short
+    posteriors = RatedBackend(PHONES, ["S"]).posteriors(audio)
+    frames = len(posteriors.log_probs)
+    same, whole = cut(posteriors, audio, np.arange(frames))
+    assert (same, whole) == (posteriors, audio)
+    kept = np.array([3, 4, 10, frames - 1])
+    heard, rest = cut(posteriors, audio, kept)
+    np.testing.assert_array_equal(heard.log_probs, posteriors.log_probs[kept])
+    np.testing.assert_array_equal(heard.ratings, posteriors.ratings[kept])
+    hop = 320
+    assert len(rest.samples) == len(kept) * hop
+    for place, frame in enumerate(kept[:3]):
+        np.testing.assert_array_equal(
+            rest.samples[place * hop : (place + 1) * hop], audio.samples[frame * hop : (frame + 1) * hop]
+        )
+    last = audio.samples[(frames - 1) * hop : frames * hop]
+    np.testing.assert_array_equal(rest.samples[-hop:][: len(last)], last)
+    unrated = cut(replace(posteriors, ratings=None), audio, kept)[0]
+    assert unrated.ratings is None
 
 
 @pytest.mark.parametrize(("scale", "digits"), [(1, 3), (10, 2)])
@@ -226,25 +417,40 @@ def test_variants_can_be_switched_off():
 
 
 def test_what_cannot_be_assessed_is_refused():
-    with pytest.raises(AlignmentError, match=r"the recording has \d+ frames; its 15 phones need at least"):
+    with pytest.raises(AlignmentError, match=r"the recording has \d+ frames; the 15 phones of the text need more"):
         assessor(SAID, variants=False).assess(recording(0.2), TEXT)
     with pytest.raises(TextError):
         assessor(SAID).assess(recording(1.0), "  ")
 
 
-def test_another_text_than_the_one_that_was_said_is_not_scored(good: Report):
-    report = assessor(SAID).assess(recording(3.0), "Please give my money to someone.")
-    (found,) = [warning for warning in report.warnings if warning.startswith("hardly any of the text was heard")]
+def check_unscored(report: Report) -> str:
+    """Nothing is scored; returns the reason."""
     assert {report.utterance.total, report.utterance.accuracy, report.utterance.completeness, report.fluency} == {None}
-    assert all(word.total is None and word.error is None for word in report.words)
+    assert all(word.total is None and word.error is None and word.text_index is not None for word in report.words)
     assert all(phone.score is None and phone.error is None for word in report.words for phone in word.phonemes)
     assert report.mispronunciations == ()
-    heard_sounds, sounds = map(int, re.findall(r"\d+", found))
-    assert heard_sounds < sounds / 5
-    assert sounds == len(phonemize("Please give my money to someone.").phones)
-    assert not any(warning.startswith("hardly any") for warning in good.warnings)
-    half = assessor(SAID[:9]).assess(recording(3.0), TEXT)
-    assert not any(warning.startswith("hardly any") for warning in half.warnings)
+    assert Report.from_json(report.to_json()) == report
+    (reason,) = [warning for warning in report.warnings if "nothing is scored" in warning]
+    return reason
+
+
+def test_another_text_than_the_one_that_was_said_is_not_scored():
+    reason = check_unscored(assessor(SAID).assess(recording(3.0), "Please give my money to someone."))
+    assert reason.startswith(("hardly any of the text was heard", "the recording does not fit the text"))
+
+
+@pytest.mark.parametrize("certainty", [0.9, 0.9999])
+def test_a_recording_in_which_nothing_is_said_is_not_scored(certainty: float):
+    reason = check_unscored(assessor([], certainty).assess(recording(3.0), TEXT))
+    heard_sounds, sounds = map(int, re.findall(r"\d+", reason))
+    assert heard_sounds == 0 < sounds <= len(phonemize(TEXT).phones)
+    assert reason.startswith("hardly any of the text was heard (0 of")
+
+
+def test_half_of_a_text_is_scored():
+    report = assessor(SAID[:9]).assess(recording(3.0), TEXT)
+    assert [word.error for word in report.words] == [None] * 3 + ["omission"] * 2
+    assert report.utterance.total is not None
 
 
 def test_warnings_name_what_makes_scores_less_certain():
