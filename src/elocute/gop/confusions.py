@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from elocute.assets import read_card
+from elocute.errors import PhoneError
 from elocute.gop.said import EditPrior
 from elocute.phones import PHONES
 from elocute.phones.articulation import distances
@@ -65,10 +66,19 @@ def flat_prior() -> EditPrior:
 
 
 def counts_of(table: Mapping[str, Mapping[str, float]]) -> Float64:
-    """Counts as an array, shape (K, K+1), from phone said by canonical phone; "-" is left out."""
+    """Counts as an array, shape (K, K+1), from phone said by canonical phone; "-" is left out.
+
+    Raises:
+        PhoneError: a phone that is not of the inventory, a phone said as itself, or a count that is negative.
+    """
     counts = np.zeros((len(PHONES), len(PHONES) + 1))
     columns = [*PHONES, "-"]
     for canonical, row in table.items():
         for phone, count in row.items():
+            if canonical not in PHONES or phone not in columns or phone == canonical or not 0.0 <= count < np.inf:
+                raise PhoneError(
+                    f"{canonical!r} is counted {count} times as said as {phone!r}; expected two different phones of "
+                    "the inventory, or '-' for a phone left out, and a number that is not negative"
+                )
             counts[PHONES.index(canonical), columns.index(phone)] = count
     return counts

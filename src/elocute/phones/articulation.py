@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elocute.errors import PhoneError
 from elocute.phones.inventory import PHONES, VOWELS
 from elocute.types import Float64
 
@@ -114,6 +115,8 @@ def distance(one: str, other: str) -> float:
     >>> distance("S", "S"), distance("S", "Z") < distance("S", "TH") < distance("S", "M")
     (0.0, True)
     """
+    if one not in PHONES or other not in PHONES:
+        raise PhoneError(f"no distance between {one!r} and {other!r}; expected two of the 39 phones, without stress")
     if (one in VOWELS) != (other in VOWELS):
         consonant, vowel = (other, one) if one in VOWELS else (one, other)
         return _KIN.get((consonant, vowel), _STRANGERS)
