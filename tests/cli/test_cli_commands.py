@@ -57,9 +57,12 @@ def test_assess_passes_every_option_on(fake: type[FakeAssessor], tmp_path: Path)
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("Nguyen  W IH1 N\n", encoding="utf-8")
     options = ["--backend", "other", "--scale", "10", "--threads", "2", "--no-variants", "--lexicon", str(lexicon)]
+    options += ["--sensitivity", "high", "--no-confusions"]
     done = runner.invoke(app, ["assess", "a.wav", "Nguyen", *options])
     assert done.exit_code == 0
-    assert fake.asked["config"] == AssessorConfig(backend="other", scale=10, threads=2, variants=False)
+    assert fake.asked["config"] == AssessorConfig(
+        backend="other", scale=10, threads=2, variants=False, sensitivity="high", confusions=False
+    )
     assert fake.asked["lexicon"].get("nguyen") == (("W", "IH1", "N"),)
 
 
@@ -135,6 +138,11 @@ def test_a_bug_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
         ["assess", "a.wav", "x", "--scale", "50"],
         ["assess", "a.wav", "x", "--format", "yaml"],
         ["assess", "a.wav", "x", "--threads", "0"],
+        ["assess", "a.wav", "x", "--sensitivity", "highest"],
+        ["batch", "m.jsonl", "-o", "x", "--sensitivity", "0.5"],
+        ["train", "scorer", "--speechocean", ".", "--heldout", ".", "--out", "x", "--planted-fold", "0"],
+        ["train", "scorer", "--speechocean", ".", "--heldout", ".", "--out", "x", "--epochs", "3"],
+        ["train", "confusions", "--speechocean", "."],
         ["assess", "a.wav", "x", "--lexicon", "no-such-file"],
         ["phones", "x", "--g2p", "guess"],
         ["batch", "m.jsonl"],
@@ -257,13 +265,32 @@ def test_a_batch_goes_on_only_under_the_same_settings(tmp_path: Path) -> None:
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("a  AH0\n", encoding="utf-8")
     configs = [AssessorConfig(), AssessorConfig(scale=10), AssessorConfig(variants=False)]
+    configs += [AssessorConfig(sensitivity="high"), AssessorConfig(confusions=False)]
     texts = [batch_command.configuration(config, None) for config in configs]
     texts.append(batch_command.configuration(configs[0], lexicon))
     lexicon.write_text("a  EY1\n", encoding="utf-8")
     texts.append(batch_command.configuration(configs[0], lexicon))
-    assert len(set(texts)) == 5
+    assert len(set(texts)) == 7
     assert batch_command.configuration(AssessorConfig(), None) == texts[0]
     assert str(tmp_path) not in texts[-1]
+
+
+def test_batch_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[AssessorConfig] = []
+
+    def run_batch(manifest: Path, out: Path, *, make_assessor: Any, **_: Any) -> None:
+        asked.append(make_assessor.config)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("elocute.batch.local.run_batch", run_batch)
+    call = ["batch", "m.jsonl", "-o", str(tmp_path / "out.jsonl")]
+    options = ["--scale", "10", "--no-variants", "--sensitivity", "low", "--no-confusions"]
+    for extra in ([], options):
+        assert "enough" in runner.invoke(app, [*call, *extra]).stderr
+    assert asked == [
+        AssessorConfig(threads=1),
+        AssessorConfig(threads=1, scale=10, variants=False, sensitivity="low", confusions=False),
+    ]
 
 
 def test_progress_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from elocute.cli.table import _KEYWORDS, ASCII, UNICODE, Marks, fluency_line, practice_goals, render, word_note
 from elocute.phones import PHONES, phonemize
-from elocute.report import Report, UtteranceScores
+from elocute.report import Heard, PhoneReport, Report, UtteranceScores
 
 
 def printed(source: Report, *, width: int = 80, marks: Marks = UNICODE, color: bool = False) -> str:
@@ -74,7 +74,7 @@ def test_errors_can_be_told_without_colour() -> None:
         text = printed(weather(), marks=marks)
         (legend,) = [line for line in text.splitlines() if "other sound" in line]
         assert cell_len(legend.rstrip()) <= 80
-        for sign in (marks.wrong, marks.heavy, marks.unclear, "( )"):
+        for sign in (marks.wrong, marks.heavy, marks.unclear, "( )", "+ added"):
             assert sign in legend
 
 
@@ -122,11 +122,79 @@ def test_many_errors_in_a_word_are_cut_short() -> None:
     ]
 
 
-def test_words_beyond_the_text() -> None:
-    words = [word("so", [phone("S")], error="repetition"), word("um", [phone("AH1")], error="insertion")]
-    text = printed(report(words, text="It"))
-    assert "said again" in row(text, "so")
-    assert "not in the text" in row(text, "um")
+BESIDE = {"text_index": None, "accuracy": None, "stress": None, "total": None, "syllables": ()}
+
+
+def said(symbol: str) -> PhoneReport:
+    """A phone of speech that is not of the text."""
+    return phone(symbol, None, expected=None, actual=symbol.rstrip("012"), probability=0.0, nbest=())
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [
+        ("insertion", "not in the text"),
+        ("repetition", "said again later"),
+        ("restart", "begun, then said again"),
+    ],
+)
+@pytest.mark.parametrize("marks", [UNICODE, ASCII])
+def test_speech_beside_the_text_is_a_row_without_scores(error: str, note: str, marks: Marks) -> None:
+    words = [
+        word("so", [said("S"), said("OW1")], error=error, **BESIDE),
+        word("see", [phone("S"), phone("IY1")], text_index=0),
+    ]
+    text = printed(report(words, text="It"), marks=marks)
+    assert row(text, "see").split()[1] == "93"
+    (line,) = [line for line in text.splitlines() if note in line]
+    if error == "insertion" and not marks.is_ipa:
+        assert line.startswith("/S OW1/")
+    else:
+        assert line.startswith("so ")
+    assert marks.none in line.split()
+    assert marks.full not in line
+    assert "+" not in line
+    assert ("s oʊ" if marks.is_ipa else "S OW") in line
+    assert "every sound is clear" in text  # it is nothing to practise
+
+
+def test_speech_that_is_not_of_the_text_is_named_in_ascii_where_there_is_no_ipa() -> None:
+    words = [word("/ʃi/", [said("SH"), said("IY")], error="insertion", **BESIDE), word("I", [phone("AY1")])]
+    source = report(words, text="I", warnings=())
+    assert printed(source, marks=ASCII).isascii()
+    assert "/SH IY/" in printed(source, marks=ASCII)
+    assert "/ʃi/" in printed(source)
+
+
+def test_a_phone_that_was_added_has_a_plus_and_a_note() -> None:
+    added = phone("IH", None, expected=None, actual="IH", error="insertion", probability=0.91)
+    for marks, shown in ((UNICODE, "s +ɪ t"), (ASCII, "S +IH T")):
+        text = printed(report([word("stop", [phone("S"), added, phone("T")])], text="It"), marks=marks)
+        assert shown in row(text, "stop")
+        assert "extra IH (91% sure)" in row(text, "stop")
+        assert "no IH in 'stop'" in text
+
+
+def test_what_is_not_sure_is_said_to_be_unsure() -> None:
+    """A good score has its mark too; what may have been said is the likeliest other phone."""
+    nbest = (Heard(phone="TH", probability=0.6), Heard(phone="S", probability=0.3), Heard(phone=None, probability=0.1))
+    perhaps = phone("TH", 90.0, is_unsure=True, probability=0.4, nbest=nbest)
+    gone = phone("K", 90.0, is_unsure=True, nbest=(Heard(phone=None, probability=0.3),))
+    text = printed(report([word("think", [perhaps, phone("IH1"), phone("NG"), gone])], text="It"))
+    assert "θ? ɪ ŋ k?" in row(text, "think")
+    assert word_note(word("x", [perhaps, gone])).splitlines() == ["TH perhaps like S", "K perhaps left out"]
+    assert word_note(word("x", [phone("TH", 90.0)])) == ""
+    wrong = phone("R", 5.0, actual="L", error="substitution", probability=0.9)
+    assert word_note(word("x", [perhaps, wrong])).splitlines() == ["R sounded like L (90% sure)", "TH perhaps like S"]
+    assert "perhaps" not in word_note(word("x", [perhaps, *[wrong] * 4]))
+
+
+def test_variants_and_words_broken_off_are_noted() -> None:
+    assert word_note(word("and", [phone("AH0"), phone("N")], variant="weak form")) == "weak form"
+    broken = [phone("D"), phone("AW1", 3.0, actual=None, error="deletion", probability=0.9)]
+    assert word_note(word("down", broken, error="truncation")).splitlines() == ["broken off", "AW left out (90% sure)"]
+    omitted = word("and", [phone("AH0", 0.0, actual=None, error="deletion")], error="omission", variant=None)
+    assert word_note(omitted) == "left out"
 
 
 def test_what_to_practise_is_what_went_wrong_most() -> None:

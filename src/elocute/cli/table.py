@@ -118,12 +118,18 @@ class _Page:
             score = word.accuracy if word.total is None else word.total
             cell = Text.assemble(self._number(score).rjust(len(self._number(self.report.scale))), " ")
             table.add_row(
-                Text(word.word, style="red" if word.error else ""),
+                Text(self._name(word), style="red" if word.error else ""),
                 cell.append_text(self._bar(score, 5)),
                 self._phones(word),
                 Text(word_note(word)),
             )
         return table
+
+    def _name(self, word: WordReport) -> str:
+        """The word as written; what is not of the text is named by its phones, which IPA cannot tell everywhere."""
+        if word.error == "insertion" and not self.marks.is_ipa:
+            return f"/{' '.join(phone.phone for phone in word.phonemes)}/"
+        return word.word
 
     def _phones(self, word: WordReport) -> Text:
         """The phones of a word, each with its mark; stress where a word has several syllables."""
