@@ -11,15 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from elocute.evaluation import pcc
+from elocute.evaluation import pcc, roc_auc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Features
+from elocute.scorer.context import phone_context
 from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.trees import (
+    ERROR_TREES,
     TreesTraining,
+    add_error_trees,
     add_trees,
     floor_to_float32,
+    predict_error_trees,
     predict_trees,
     train_trees,
     tree_attributes,
@@ -51,10 +55,15 @@ def booster(lightgbm: Any) -> Any:
 
 
 def smooth_scorer() -> onnx.ModelProto:
-    """The least model with a phone score, as it is given."""
-    names = ("smooth", "phone_score")
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["phones"]) for name in names]
-    graph = helper.make_graph([helper.make_node("Identity", names[:1], names[1:])], "scorer", values[:1], values[1:])
+    """The least model with a phone score and log-odds of an error, both as they are given."""
+    given = ("smooth", "odds")
+    said = ("phone_score", "error_log_odds")
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["phones"]) for name in names]
+        for names in (given, said)
+    )
+    nodes = [helper.make_node("Identity", [one], [other]) for one, other in zip(given, said, strict=True)]
+    graph = helper.make_graph(nodes, "scorer", inputs, outputs)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
@@ -62,7 +71,10 @@ def blended(booster: Any, share: float, context: np.ndarray, smooth: np.ndarray)
     model = add_trees(smooth_scorer(), booster, share)
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["phone_score"], {"smooth": smooth.astype(np.float32), "context": context})
+    odds = np.linspace(-3, 3, len(smooth), dtype=np.float32)
+    given = {"smooth": smooth.astype(np.float32), "odds": odds, "context": context}
+    found, unchanged = session.run(["phone_score", "error_log_odds"], given)
+    np.testing.assert_array_equal(unchanged, odds)
     return found
 
 
@@ -113,6 +125,29 @@ def test_the_score_is_the_mean_with_the_trees(booster: Any, share: float):
     context, smooth = rng.normal(size=(50, 6)).astype(np.float32), rng.uniform(0, 2, 50)
     found = blended(booster, share, context, smooth)
     np.testing.assert_allclose(found, (1 - share) * smooth + share * booster.predict(context).clip(0, 2), atol=1e-5)
+
+
+def test_log_odds_of_errors_are_those_of_the_other_trees_alone(booster: Any, lightgbm: Any):
+    """Unclipped, whatever the model itself thought of the errors; the phone scores stay the first trees'."""
+    rng = np.random.default_rng(6)
+    inputs = rng.normal(size=(800, 6)).astype(np.float32)
+    settings = {"objective": "binary", "num_leaves": 15, "num_threads": 1, "verbosity": -1}
+    wrong = (inputs[:, 1] > 1.0).astype(float)
+    errors = lightgbm.train(settings, lightgbm.Dataset(inputs, wrong), 60)
+    model = add_error_trees(add_trees(smooth_scorer(), booster, 0.3), errors)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    fresh = rng.normal(size=(300, 6)).astype(np.float32)
+    smooth = rng.uniform(0, 2, 300).astype(np.float32)
+    for rows in (slice(None), slice(1)):
+        given = {"smooth": smooth[rows], "odds": np.full(300, 99.0, np.float32)[rows], "context": fresh[rows]}
+        phone, odds = session.run(["phone_score", "error_log_odds"], given)
+        np.testing.assert_allclose(odds, errors.predict(fresh[rows], raw_score=True), atol=1e-4)
+        expected = 0.7 * smooth[rows] + 0.3 * booster.predict(fresh[rows]).clip(0, 2)
+        np.testing.assert_allclose(phone, expected, atol=1e-5)
+    assert odds.shape == (1,)
+    stated = errors.predict(fresh, raw_score=True)
+    assert stated.min() < 0 < 2 < stated.max()
 
 
 def test_one_phone_is_scored_too(booster: Any):
@@ -239,6 +274,40 @@ def test_predictions_lie_on_the_scale(lightgbm: Any):
     assert found.max() == 2.0
     assert found.min() >= 0.0
     assert found.dtype == np.float64
+
+
+BINARY = replace(QUICK, objective="binary", share=1.0)
+
+
+def test_error_trees_learn_whether_people_called_a_phone_wrong(lightgbm: Any):
+    """Not how well it was said: scores of 0.5 and of 2 are the same to them, and those below 0.5."""
+
+    def scored(rows: list[ScoredFeatures], low: float, high: float) -> list[ScoredFeatures]:
+        return [replace(row, phone=np.where(row.phone < 1.5, low, high)) for row in rows]
+
+    rows, unseen = rows_of(60, seed=0), rows_of(20, seed=1)
+    wrong = np.concatenate([row.phone for row in unseen]) < 1.5
+    booster = train_trees(scored(rows, 0.4, 0.5), [], Natives(), BINARY)
+    odds = np.concatenate([predict_error_trees(booster, row) for row in unseen])
+    assert odds.dtype == np.float64
+    assert roc_auc(wrong, odds) > 0.98
+    assert odds[wrong].mean() > 1.0
+    assert odds[~wrong].mean() < -1.0
+    other = train_trees(scored(rows, 0.0, 2.0), [], Natives(), BINARY)
+    for row in unseen:
+        np.testing.assert_array_equal(predict_error_trees(other, row), predict_error_trees(booster, row))
+    (one,) = unseen[:1]
+    stated = booster.predict(phone_context(one.features))
+    np.testing.assert_allclose(1 / (1 + np.exp(-predict_error_trees(booster, one))), stated)
+
+
+def test_error_trees_of_the_shipped_settings_tell_errors(lightgbm: Any):
+    assert ERROR_TREES.objective == "binary"
+    unseen = rows_of(10, seed=3)
+    rows = [replace(row, phone=row.phone - 1.0) for row in rows_of(60, seed=2)]
+    booster = train_trees(rows, [], Natives(), replace(ERROR_TREES, rounds=60))
+    odds = np.concatenate([predict_error_trees(booster, row) for row in unseen])
+    assert roc_auc(np.concatenate([row.phone for row in unseen]) < 1.5, odds) > 0.9
 
 
 def planted_rows(count: int, seed: int) -> list[ScoredFeatures]:
