@@ -1,228 +1,214 @@
-"""Out-of-fold predictions: what was planted is what is stored, and what a report says is what is stored."""
+"""Out-of-fold predictions: what is stored is what a report says that was written without the speaker."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
-from elocute import assessor as assessor_module
-from elocute.acoustic.fake import PlantedBackend
 from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
-from elocute.diagnosis import OMITTED_BELOW, Detector
-from elocute.evaluation.assessing import NOTHING_HEARD, prediction_from_report
+from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
+from elocute.diagnosis import Detector
+from elocute.evaluation.assessing import prediction_from_report
 from elocute.evaluation.predictions import Prediction, read_predictions, write_predictions
 from elocute.phones import PHONES
-from elocute.scorer import Features, analyse
+from elocute.scorer import Features
 from elocute.scorer.embedded import Scores
-from elocute.scorer.features import NO_RATING
-from elocute.training.detector import detector_inputs_of
-from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import Heldout, ScoredFeatures
-from elocute.training.scorer_predictions import prediction_of, provenance
+from elocute.training import scorer_predictions as module
+from elocute.training.acoustic_model import FRAME_SHIFT_S
+from elocute.training.scorer_data import PHONE_SET, Heldout
+from elocute.training.scorer_predictions import HeldoutBackend, predict_all, predict_utterance, provenance
 from elocute.training.scorer_run import ScorerRun
-from elocute.types import Posteriors
-from planted import heard, recording
+from elocute.types import SAMPLE_RATE_HZ
+from planted import ListeningScorer, RatedBackend, recording
 
+TEXT = "The black hat"
 WORDS = [["DH", "AH"], ["B", "L", "AE", "K"], ["HH", "AE", "T"]]
-TEXT = [phone for word in WORDS for phone in word]
-WORD_IDS = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2])
-DETECTOR = Detector(bias=5.0, weights=(-8.0, 0.0, -1.0, 0.0, 1.0), threshold=0.5, omission_nats_per_phone=3.0)
-SURE = np.full(len(TEXT), 0.1)
+PHONES_OF_TEXT = [phone for word in WORDS for phone in word]
+DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
+SECONDS = 2.0
 
 
-def row_of(posteriors: Posteriors) -> ScoredFeatures:
-    """The utterance, heard like this; what people scored does not matter."""
-    return ScoredFeatures(
-        id="1",
-        speaker="1",
-        is_child=False,
-        features=analyse(posteriors, TEXT, WORD_IDS.tolist(), recording(2.0)).features,
-        phone=np.zeros(len(TEXT)),
-        word=np.zeros((3, 3)),
-        utterance=np.zeros(4),
+def listened(said: Sequence[str]) -> Heldout:
+    posteriors = RatedBackend(PHONES, said, frame_shift_s=FRAME_SHIFT_S, certainty=0.9999).posteriors(
+        recording(SECONDS)
+    )
+    return Heldout(log_probs=posteriors.log_probs, ratings=posteriors.ratings)
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("audio") / "noise.wav"
+    soundfile.write(path, recording(SECONDS).samples, SAMPLE_RATE_HZ)
+    return path
+
+
+def utterance(audio: Path, name: str = "1", speaker: str = "0001") -> ScoredUtterance:
+    """What people scored does not matter."""
+    words = tuple(
+        ScoredWord(
+            text=text.upper(),
+            phones=tuple(phones),
+            phone_accuracy=(2.0,) * len(phones),
+            accuracy=10,
+            stress=10,
+            total=10,
+            mispronunciations=(),
+        )
+        for text, phones in zip(TEXT.split(), WORDS, strict=True)
+    )
+    scores = {"accuracy": 9.0, "completeness": 10.0, "fluency": 9.0, "prosodic": 9.0, "total": 9.0}
+    return ScoredUtterance(
+        id=name, speaker=speaker, gender="f", age=20, audio=audio, text=TEXT.upper(), words=words, **scores
     )
 
 
-def predicted_of(phone: np.ndarray | None = None, error: np.ndarray | None = None) -> Predicted:
-    return Predicted(
-        phone=np.linspace(1.6, 2.0, len(TEXT)) if phone is None else phone,
-        word=np.array([[8.0, 10.0, 7.5], [6.0, 9.5, 6.5], [5.0, 9.0, 4.0]]),
-        utterance=np.array([8.0, 7.0, 6.0, 5.0]),
-        error=np.full(len(TEXT), -4.0) if error is None else error,
-    )
+def predicted(audio: Path, said: Sequence[str], scorer: Any = None) -> Prediction:
+    found = predict_utterance(utterance(audio), listened(said), scorer or ListeningScorer(), DETECTOR)
+    assert found.id == "1"
+    return found
 
 
-def stored(said: list[str], stated: np.ndarray = SURE, phone: np.ndarray | None = None) -> Prediction:
-    posteriors = heard(said)
-    listened = Heldout(log_probs=posteriors.log_probs, ratings=np.zeros((0, 43), np.float32))
-    return prediction_of(row_of(posteriors), predicted_of(phone), stated, listened, DETECTOR)
+def test_what_was_held_out_is_heard_whatever_the_audio():
+    held = listened(PHONES_OF_TEXT)
+    backend = HeldoutBackend(held)
+    for seconds in (0.5, 3.0):
+        found = backend.posteriors(recording(seconds))
+        assert found.log_probs is held.log_probs
+        assert found.ratings is held.ratings
+        assert (found.phone_set, found.frame_shift_s) == (PHONE_SET, FRAME_SHIFT_S)
+    Assessor(backend=backend)  # its phones are the scorer's
 
 
-def at(place: int) -> np.ndarray:
-    """Probabilities that flag one phone."""
-    return np.where(np.arange(len(TEXT)) == place, 0.9, 0.1)
+def test_what_is_said_right_scores_well(audio: Path):
+    found = predicted(audio, PHONES_OF_TEXT)
+    assert (found.reason, list(found.omitted)) == (None, [])
+    assert found.heard == PHONES_OF_TEXT
+    assert list(found.perceived) == PHONES_OF_TEXT
+    assert min(found.phone) > 1.9
+    assert max(found.phone_error) < 0.1
+    assert found.utterance["completeness"] == 10.0
 
 
-def test_what_is_said_right_is_stored_as_it_was_scored():
-    found, scores = stored(TEXT), predicted_of()
-    assert (found.id, found.reason, list(found.omitted)) == ("1", None, [])
-    assert found.phone == scores.phone.tolist()
-    assert found.word == [tuple(word) for word in scores.word.tolist()]
-    assert found.utterance == {"accuracy": 8.0, "completeness": 10.0, "fluency": 7.0, "prosodic": 6.0, "total": 5.0}
-    assert found.heard == TEXT
-    assert list(found.perceived or ()) == TEXT
-    assert found.phone_error == SURE.tolist()
-
-
-@pytest.mark.parametrize("place", range(len(TEXT)))
-def test_a_wrong_phone_is_named_where_it_is_flagged(place: int):
-    said = [*TEXT[:place], "SH", *TEXT[place + 1 :]]
-    found = stored(said, at(place))
-    assert found.heard == list(found.perceived or ()) == said
-    assert found.phone_error == at(place).tolist()
-    assert found.phone == predicted_of().phone.tolist()  # a flag changes no score
-    assert stored(said).heard == TEXT
-
-
-def test_the_threshold_is_the_first_probability_that_is_flagged():
-    said = [*TEXT[:3], "R", *TEXT[4:]]
-    for probability, expected in ((0.5, "R"), (0.4999, "L")):
-        assert (stored(said, np.where(at(3) > 0.5, probability, 0.1)).heard or [])[3] == expected
-
-
-@pytest.mark.parametrize("place", [1, 4, 8])
-def test_a_phone_that_was_not_said_is_stored_as_nothing(place: int):
-    found = stored(TEXT[:place] + TEXT[place + 1 :], at(place))
-    assert found.heard == [*TEXT[:place], None, *TEXT[place + 1 :]]
-    assert list(found.omitted) == []
-
-
-def test_a_phone_that_was_said_badly_is_stored_as_itself():
-    assert stored(TEXT, at(4)).heard == TEXT
+@pytest.mark.parametrize("place", range(len(PHONES_OF_TEXT)))
+def test_a_wrong_phone_is_named(audio: Path, place: int):
+    said = [*PHONES_OF_TEXT[:place], "SH", *PHONES_OF_TEXT[place + 1 :]]
+    found = predicted(audio, said)
+    assert found.heard == list(found.perceived) == said
+    assert int(np.argmin(found.phone)) == int(np.argmax(found.phone_error)) == place
 
 
 @pytest.mark.parametrize("word", [0, 1, 2])
-def test_a_word_left_out_scores_nothing_and_lowers_completeness(word: int):
-    gone = word == WORD_IDS
-    said = [phone for phone, is_gone in zip(TEXT, gone, strict=True) if not is_gone]
-    phone = np.where(gone, 2 * OMITTED_BELOW - 0.1, 1.9)
-    found, scores = stored(said, at(0), phone), predicted_of()
+def test_a_word_left_out_scores_nothing_and_lowers_completeness(audio: Path, word: int):
+    said = [phone for number, phones in enumerate(WORDS) for phone in phones if number != word]
+    found = predicted(audio, said)
     assert list(found.omitted) == [word]
-    assert found.phone == np.where(gone, 0.0, 1.9).tolist()
-    assert found.word == [
-        (0.0, None, 0.0) if number == word else tuple(scores.word[number].tolist()) for number in range(3)
-    ]
-    assert found.utterance == pytest.approx(
-        {"accuracy": 8.0, "completeness": 20 / 3, "fluency": 7.0, "prosodic": 6.0, "total": 10 / 3}
-    )
-    assert found.heard == [None if is_gone else symbol for symbol, is_gone in zip(TEXT, gone, strict=True)]
-    assert list(found.perceived or ()) == said
+    assert tuple(found.word[word]) == (0.0, None, 0.0)
+    assert found.utterance["completeness"] == pytest.approx(20 / 3, abs=0.01)
+    assert [phone for phone in found.heard if phone] == said
 
 
-@pytest.mark.parametrize("score", [2 * OMITTED_BELOW + 0.1, 2.0])
-def test_a_word_that_the_scorer_likes_was_said(score: float):
-    found = stored(TEXT[:2] + TEXT[6:], phone=np.where(WORD_IDS == 1, score, 1.9))
-    assert list(found.omitted) == []
-    assert (found.utterance or {})["completeness"] == 10.0
+def test_a_phone_that_was_added_is_kept_with_its_place(audio: Path):
+    said = [*PHONES_OF_TEXT[:4], "OY", *PHONES_OF_TEXT[4:]]
+    assert list(predicted(audio, said).inserted) == [(4, "OY")]
 
 
 @pytest.mark.parametrize("said", [[], ["SH", "OY", "ZH", "UW", "G"]])
-def test_where_hardly_anything_was_heard_there_is_a_reason_and_no_score(said: list[str]):
-    """As where there was nothing but noise, and where another text was read."""
-    found = stored(said)
-    assert found.reason == NOTHING_HEARD
+def test_where_hardly_anything_was_heard_there_is_a_reason_and_no_score(audio: Path, said: list[str]):
+    found = predicted(audio, said)
     assert not found.is_scored
+    assert found.reason.startswith(("hardly any of the text was heard", "the recording does not fit the text"))
     assert (found.word, found.utterance, found.phone_error, found.heard) == (None, None, None, None)
-    assert list(found.perceived or ()) == said
+    assert list(found.perceived) == said
 
 
-def test_predictions_can_be_stored_with_where_they_come_from(tmp_path: Path):
+def test_the_scorer_and_the_detector_are_those_that_are_given(audio: Path):
+    class Half(ListeningScorer):
+        def score(self, features: Features) -> Scores:
+            scores = super().score(features)
+            return replace(
+                scores, phone=np.full(len(scores.phone), 0.5), error_log_odds=np.full(len(scores.phone), 0.2)
+            )
+
+    found = predicted(audio, PHONES_OF_TEXT, Half())
+    assert found.phone == [1.0] * len(PHONES_OF_TEXT)
+    assert found.phone_error == pytest.approx([1 / (1 + np.exp(-0.2))] * len(PHONES_OF_TEXT), abs=1e-4)
+
+
+def test_what_is_stored_is_what_a_report_says(audio: Path):
+    """On the corpus's canonical phones, which are not the lexicon's here, and its scales."""
+    words = tuple(replace(word, phones=("D", "AH")) if word.text == "THE" else word for word in utterance(audio).words)
+    said = ["D", "AH", *PHONES_OF_TEXT[2:8]]
+    held = listened(said)
+    found = predict_utterance(replace(utterance(audio), words=words), held, ListeningScorer(), DETECTOR)
+    assessor = Assessor(
+        AssessorConfig(scale=10), backend=HeldoutBackend(held), scorer=ListeningScorer(), detector=DETECTOR
+    )
+    report = assessor.assess(audio, TEXT, pronunciations=[["D", "AH"], *WORDS[1:]])
+    assert found == prediction_from_report("1", report, tuple(said))
+    assert found.heard[:2] == ["D", "AH"]
+
+
+class Inline:
+    """A pool that runs its jobs at once."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> "Inline":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, call: Callable[..., Any], *arguments: object) -> Future:
+        future: Future = Future()
+        future.set_result(call(*arguments))
+        return future
+
+
+def test_every_utterance_is_predicted_by_the_scorer_without_its_speaker(audio: Path, monkeypatch: pytest.MonkeyPatch):
+    """In their order, whatever the folds; more than one chunk a fold."""
+    every = [utterance(audio, str(number), f"{number % 3:04d}") for number in range(60)]
+    fold_of = {"0000": 0, "0001": 1, "0002": 0}
+    asked: list[tuple[str, object, object, Detector]] = []
+
+    def predict_one(one: ScoredUtterance, held: object, scorer: object, detector: Detector) -> Prediction:
+        asked.append((one.id, held, scorer, detector))
+        return Prediction(id=one.id, phone=None, word=None, utterance=None, reason="x")
+
+    monkeypatch.setattr(module, "predict_utterance", predict_one)
+    monkeypatch.setattr(module.concurrent.futures, "ProcessPoolExecutor", Inline)
+    heard: dict[str, Any] = {one.id: f"heard in {one.id}" for one in every}
+    scorers: dict[int, Any] = {0: "without fold 0", 1: "without fold 1"}
+    seen: list[tuple[int, int]] = []
+    found = predict_all(every, heard, scorers, fold_of, DETECTOR, lambda done, total: seen.append((done, total)))
+    assert [one.id for one in found] == [one.id for one in every]
+    assert len(asked) == 60
+    for name, held, scorer, detector in asked:
+        assert held == f"heard in {name}"
+        assert scorer == f"without fold {fold_of[f'{int(name) % 3:04d}']}"
+        assert detector is DETECTOR
+    assert seen[-1] == (60, 60)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+
+
+def test_predictions_can_be_stored_with_where_they_come_from(audio: Path, tmp_path: Path):
     config = ScorerRun(speechocean=Path("corpus"), heldout=Path("heldout"), out=tmp_path)
     header = provenance(config, DETECTOR, "abc123")
-    for place, said in enumerate((TEXT, TEXT[:2] + TEXT[6:], [])):
-        write_predictions(tmp_path / f"{place}.jsonl.gz", header, [stored(said, phone=np.full(len(TEXT), 0.9))])
+    for place, said in enumerate((PHONES_OF_TEXT, PHONES_OF_TEXT[:2] + PHONES_OF_TEXT[6:], [])):
+        write_predictions(tmp_path / f"{place}.jsonl.gz", header, [predicted(audio, said)])
         found = read_predictions(tmp_path / f"{place}.jsonl.gz")
-        assert found.threshold == DETECTOR.threshold
+        assert found.threshold == DETECTOR.flagged_from("normal")
         assert found.provenance == json.loads(json.dumps(header))
         assert [one.is_scored for one in found.utterances] == [bool(said)]
     assert header["members"] == [asdict(member) for member in config.members]
+    assert header["error_trees"]["objective"] == "binary"
     assert (header["folds"], header["fold_seed"], header["commit"]) == (config.folds, config.fold_seed, "abc123")
     assert "corpus" not in json.dumps(header)  # no path of the machine
-
-
-# --- the same as the report ------------------------------------------------------------------------------------
-
-
-def scorer_that_says(predicted: Predicted) -> Any:
-    """In place of the shipped scorer."""
-
-    class Fixed:
-        name, version = "fixed", "0"
-        card = {"detector": asdict(DETECTOR)}
-
-        def score(self, features: Features) -> Scores:
-            assert predicted.error is not None
-            return Scores(
-                phone=predicted.phone / 2,
-                error_log_odds=predicted.error,
-                word_accuracy=predicted.word[:, 0] / 10,
-                word_stress=predicted.word[:, 1] / 10,
-                word_total=predicted.word[:, 2] / 10,
-                **{
-                    name: float(score) / 10
-                    for name, score in zip(
-                        ("accuracy", "fluency", "prosodic", "total"), predicted.utterance, strict=True
-                    )
-                },
-            )
-
-    return Fixed
-
-
-@pytest.mark.parametrize(
-    ("said", "low"),
-    [
-        (TEXT, ()),
-        (TEXT, (4,)),
-        ([*TEXT[:4], "IY", *TEXT[5:]], (4,)),
-        ([*TEXT[:4], "IY", *TEXT[5:]], (4, 7)),
-        (TEXT[:8], (8,)),
-        (TEXT[:2] + TEXT[6:], (2, 3, 4, 5)),
-        (TEXT[:2] + TEXT[6:], (2, 3)),
-        (TEXT[2:], (0, 1, 8)),
-        (["SH", "OY", "ZH"], range(9)),
-    ],
-)
-def test_what_is_stored_is_what_a_report_says(said: list[str], low: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
-    """The same posteriors and scores, once through the assessor and once through the table of training."""
-    is_low = np.isin(np.arange(len(TEXT)), low)
-    predicted = predicted_of(np.where(is_low, 0.4, 1.9), np.where(is_low, 2.0, -4.0))
-    monkeypatch.setattr(assessor_module, "EmbeddedScorer", scorer_that_says(predicted))
-    backend, audio = PlantedBackend(PHONES, said), recording(2.0)
-    assessor = Assessor(AssessorConfig(variants=False), backend=backend)
-    report = assessor.assess(audio, "the black hat", pronunciations=WORDS)
-    expected = prediction_from_report("1", report, tuple(said))
-
-    posteriors = backend.posteriors(audio)
-    ratings = np.full((len(posteriors.log_probs), 43), NO_RATING, np.float32)
-    row = row_of(posteriors)
-    stated = DETECTOR.probability(detector_inputs_of(row, predicted))
-    found = prediction_of(row, predicted, stated, Heldout(log_probs=posteriors.log_probs, ratings=ratings), DETECTOR)
-
-    for name in ("id", "omitted", "perceived", "heard", "reason"):
-        assert getattr(found, name) == getattr(expected, name), name
-    if expected.phone is None:
-        assert not found.is_scored
-        return
-    assert found.phone == pytest.approx(expected.phone, abs=0.001 + 1e-9)  # reports round to a tenth of a percent
-    assert found.phone_error == pytest.approx(expected.phone_error, abs=1e-4)
-    assert found.utterance == pytest.approx(expected.utterance, abs=0.005 + 1e-9)
-    assert found.word is not None
-    assert expected.word is not None
-    for ours, theirs in zip(found.word, expected.word, strict=True):
-        assert [score is None for score in ours] == [score is None for score in theirs]
-        assert [score or 0.0 for score in ours] == pytest.approx([score or 0.0 for score in theirs], abs=0.005 + 1e-9)
