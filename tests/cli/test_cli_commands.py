@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cli_reports import weather
 from typer.testing import CliRunner
@@ -16,7 +17,7 @@ from elocute.cli import doctor, models
 from elocute.cli.app import app
 from elocute.config import AssessorConfig
 from elocute.errors import AudioError, ConfigError
-from elocute.phones import UserLexicon
+from elocute.phones import PHONES, UserLexicon
 from elocute.report import Report
 
 COMMANDS = ("assess", "phones", "batch", "models", "doctor", "evaluate", "train")
@@ -291,6 +292,30 @@ def test_batch_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.Monkey
         AssessorConfig(threads=1),
         AssessorConfig(threads=1, scale=10, variants=False, sensitivity="low", confusions=False),
     ]
+
+
+def test_train_confusions_writes_what_was_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    counts = np.zeros((len(PHONES), len(PHONES) + 1))
+    counts[PHONES.index("TH"), [PHONES.index("S"), PHONES.index("T"), len(PHONES)]] = [7.256, 2.0, 3.0]
+    asked = []
+
+    def count_errors(utterances: object, heard: object, progress: Any) -> np.ndarray:
+        asked.append((utterances, heard))
+        progress(1, 2)
+        return counts
+
+    monkeypatch.setattr("elocute.training.confusions.count_errors", count_errors)
+    monkeypatch.setattr("elocute.corpora.speechocean762.read_speechocean762", lambda folder: f"scores of {folder}")
+    monkeypatch.setattr("elocute.training.scorer_data.read_heldout", lambda folder: f"heard in {folder}")
+    out = tmp_path / "confusions.json"
+    call = ["train", "confusions", "--speechocean", str(tmp_path), "--heldout", "runs", "--out", str(out)]
+    done = runner.invoke(app, call)
+    assert (done.exit_code, asked) == (0, [(f"scores of {tmp_path}", "heard in runs")])
+    written = json.loads(out.read_text(encoding="utf-8"))
+    assert list(written["counts"]["TH"].items()) == [("S", 7.26), ("-", 3.0), ("T", 2.0)]
+    assert written["licence"]
+    assert [line for line in done.stdout.splitlines() if line.startswith("TH")] == ["TH  S:7.26 -:3 T:2"]
 
 
 def test_progress_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

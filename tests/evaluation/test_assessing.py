@@ -10,7 +10,7 @@ from cli_reports import phone, weather, word
 
 from elocute.corpora.layouts import read_corpus
 from elocute.errors import BatchError, ConfigError
-from elocute.evaluation.assessing import NOTHING_HEARD, assess_corpus, greedy_phones, prediction_from_report
+from elocute.evaluation.assessing import assess_corpus, greedy_phones, prediction_from_report
 from elocute.evaluation.predictions import read_predictions, write_predictions
 from elocute.report import Report
 from elocute.types import PhoneSet, Posteriors
@@ -60,8 +60,14 @@ def test_words_left_out_and_reports_without_scores_stay_what_they_are() -> None:
     assert tuple(found.word[-1]) == (0.0, None, 0.0)
     assert (found.phone[-1], found.heard[-1]) == (0.0, None)
     nothing = replace(report.utterance, accuracy=None, fluency=None, prosody=None, completeness=None, total=None)
-    refused = prediction_from_report("u", replace(report, utterance=nothing), ())
-    assert (refused.is_scored, refused.reason) == (False, NOTHING_HEARD)
+    unscored = replace(report, utterance=nothing)
+    for warning, reason in (
+        ("hardly any of it was heard (1 of 9 sounds), so nothing is scored; check it", "hardly any of it was heard"),
+        ("it does not fit, so nothing is scored; check it", "it does not fit, so nothing is scored; check it"),
+    ):
+        refused = prediction_from_report("u", replace(unscored, warnings=("audio is faint", warning)), ())
+        assert (refused.is_scored, refused.reason) == (False, reason)
+    assert prediction_from_report("u", replace(unscored, warnings=()), ()).reason == "nothing is scored"
 
 
 def test_sounds_that_the_text_does_not_have_keep_their_place(tmp_path: Path) -> None:
