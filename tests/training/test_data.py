@@ -254,6 +254,16 @@ def test_masks_hide_bands_and_stretches_within_their_limits():
     assert sum(hidden_times) > 0
 
 
+def test_time_masks_may_be_kept_shorter_than_phones():
+    masks = Augmentation(frequency_masks=0, time_masks=1, time_share=0.5, longest_time_mask=4)
+    data, widths = training_set([10], augmentation=masks), []
+    for _ in range(30):
+        masked = data._mask(torch.ones(2, 200, MELS), torch.tensor([200, 100]), 1.0) == 0
+        widths += masked.all(2).sum(1).tolist()
+    assert max(widths) == 4
+    assert min(widths) < 4
+
+
 def test_every_recording_comes_once_an_epoch_in_batches_of_limited_length():
     lengths = [int(x) for x in np.random.default_rng(0).integers(40, 400, 41)] + [900]
     data = training_set(lengths, batch_s=8.0)

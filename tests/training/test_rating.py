@@ -1,13 +1,17 @@
 """The rating loss: frames are given to phones as our own lattice gives them, and planted ratings are found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from elocute.ctc import lattice
+from elocute.phones import PHONES
 from elocute.training.data import Batch
-from elocute.training.rating import occupancies, phone_ratings, rating_loss
+from elocute.training.rating import confusable, occupancies, phone_ratings, rating_loss
+from elocute.training.splicing import NEAR
 
 
 def batch_of(phones: list[list[int]], scores: list[list[float]], frames: list[int]) -> Batch:
@@ -95,3 +99,40 @@ def test_phone_ratings_read_the_column_of_each_phone():
     weight = torch.tensor([[[1.0, 0.0], [0.0, 0.5], [0.0, 0.5]], [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]])
     found = phone_ratings(ratings, weight, torch.tensor([[2, 1], [5, 0]]))
     assert found.tolist() == [[1.0, 7.5], [29.0, 0.0]]
+
+
+def test_a_spliced_phone_keeps_its_own_rating_beside_the_canonical_zero():
+    """Canonical 2 gave way to 3, which people scored 1.9 where it came from."""
+    log_probs = torch.log(0.999 * F.one_hot(torch.tensor([[0, 1, 0, 2, 0]]), 4) + 0.001 / 4)
+    batch = replace(
+        batch_of([[1, 2]], [[2.0, 0.0]], [5]),
+        instead=torch.tensor([[0, 3]]),
+        instead_scores=torch.tensor([[np.nan, 1.9]]),
+    )
+    ratings = torch.zeros(1, 5, 7)
+    ratings[..., 3:] = 1.5
+    ratings[0, 1, 0] = 2.0
+    assert rating_loss(log_probs, ratings, batch, 0.0).item() == pytest.approx(1.9**2 / 3, rel=0.01)
+    ratings[0, 3, 2] = 1.9
+    assert rating_loss(log_probs, ratings, batch, 0.0).item() < 1e-3
+    ratings[0, 3, 1] = 1.5
+    assert rating_loss(log_probs, ratings, batch, 0.0).item() == pytest.approx(1.5**2 / 3, rel=0.01)
+
+
+def test_near_planted_phones_are_those_for_which_it_is_said():
+    """S is an error of TH, SH and Z: these ratings are pulled to 0 in its frames, no others."""
+    S = PHONES.index("S") + 1
+    table = confusable(torch.device("cpu"))
+    assert {PHONES[k - 1] for k in table[S].tolist()} == {"TH", "SH", "Z"}
+    for said in range(1, 40):
+        for wanted in set(table[said].tolist()):
+            assert wanted != said
+            assert said in NEAR[wanted - 1] or PHONES[said - 1] in ("AW", "OY")
+    log_probs = torch.log(0.999 * F.one_hot(torch.tensor([[0, S, S, 0]]), 40) + 0.001 / 40)
+    found = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        ratings = torch.full((1, 4, 43), 1.5, requires_grad=True)
+        rating_loss(log_probs, ratings, batch_of([[S]], [[2.0]], [4]), 1.0, near_share=1.0).backward()
+        found |= {k + 1 for k in range(39) if ratings.grad is not None and ratings.grad[0, 1, k] > 0}
+    assert {PHONES[k - 1] for k in found} == {"TH", "SH", "Z"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,14 +52,29 @@ def acoustic(
     minutes: Annotated[float, typer.Option(help="Length of the whole training.")] = 18.0,
     stop_after_minutes: Annotated[float | None, typer.Option(help="Stop this process then, to be resumed.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded audio.")] = None,
+    splice_share: Annotated[
+        float, typer.Option(help="Share of recordings with spliced errors; needs --phone-times.", min=0.0, max=1.0)
+    ] = 0.0,
+    phone_times: Annotated[Path | None, typer.Option(help="File of `elocute train phone-times`.")] = None,
+    near_share: Annotated[
+        float, typer.Option(help="Share of the phones rated 0 for another's sound that are near it.", min=0.0, max=1.0)
+    ] = 0.0,
+    time_masks: Annotated[int | None, typer.Option(help="Stretches of time that are hidden.", min=0)] = None,
+    longest_time_mask: Annotated[int | None, typer.Option(help="Their greatest length, in frames of 10 ms.")] = None,
     device: Annotated[str, typer.Option(help="torch device.")] = "cuda",
 ) -> None:
     """Train the acoustic model on all speakers, or on all but one fold (and score that fold)."""
     import torch
 
     from elocute.training.acoustic import AcousticTraining, train
+    from elocute.training.data import Augmentation
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if splice_share and phone_times is None:
+        raise typer.BadParameter("splices need --phone-times", param_hint="--splice-share")
+    augmentation = Augmentation(longest_time_mask=longest_time_mask)
+    if time_masks is not None:
+        augmentation = replace(augmentation, time_masks=time_masks)
     config = AcousticTraining(
         speechocean=speechocean,
         native=tuple(native),
@@ -71,8 +87,43 @@ def acoustic(
         seed=seed,
         minutes=minutes,
         stop_after_minutes=stop_after_minutes,
+        splice_share=splice_share,
+        phone_times=phone_times,
+        near_share=near_share,
+        augmentation=augmentation,
     )
     train(config, torch.device(device))
+
+
+@app.command(name="phone-times")
+def phone_times(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    speechocean: Annotated[
+        Path | None, typer.Option(help="speechocean762 in its official layout.", exists=True, file_okay=False)
+    ] = None,
+    native: Annotated[
+        list[Path] | None, typer.Option(help="Folder of transcribed native speech of one voice; repeat for more.")
+    ] = None,
+) -> None:
+    """Find the phone times that `elocute train acoustic --splice-share` cuts at, with the embedded acoustic model."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elocute.acoustic import load_backend
+    from elocute.training.data import native_recordings, speechocean_recordings
+    from elocute.training.phone_times import find_phone_times, write_phone_times
+
+    recordings = [
+        *(speechocean_recordings(speechocean) if speechocean else ()),
+        *(recording for folder in native or () for recording in native_recordings(folder)),
+    ]
+    if not recordings:
+        raise typer.BadParameter("there is no recording; name --speechocean or --native")
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("aligning", total=len(recordings))
+        times = find_phone_times(recordings, load_backend("embedded"), lambda: bar.advance(task))
+    write_phone_times(out, times)
+    typer.echo(f"{out}: phone times of {len(times)} of {len(recordings)} recordings")
 
 
 @app.command()

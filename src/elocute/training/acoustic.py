@@ -26,6 +26,7 @@ from elocute.phones import PHONES
 from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
 from elocute.training.data import (
     WILDCARD,
+    Augmentation,
     Batch,
     Recording,
     TrainingSet,
@@ -34,7 +35,9 @@ from elocute.training.data import (
     spectra,
     speechocean_recordings,
 )
+from elocute.training.phone_times import read_phone_times
 from elocute.training.rating import LEAST_RATING, RATING_STEP, occupancies, phone_ratings, rating_loss
+from elocute.training.splicing import Splicer, Splicing
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,12 @@ class AcousticTraining:
         rating_gradient: how much of the rating head's gradient reaches the encoder, which could learn the scores of
             the training speakers by heart.
         planted_weight: see `rating_loss`.
+        near_share: see `rating_loss`.
+        augmentation: of every example.
+        phone_times: file of `elocute train phone-times`; needed for splices.
+        splice_share: share of the recordings of a batch into which something is spliced (`training/splicing.py`), once
+            SpecAugment is at its full strength; 0 for none.
+        splicing: what is spliced.
     """
 
     speechocean: Path
@@ -91,6 +100,11 @@ class AcousticTraining:
     rating_from: float = 0.35
     rating_gradient: float = 0.3
     planted_weight: float = 0.1
+    near_share: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    phone_times: Path | None = None
+    splice_share: float = 0.0
+    splicing: Splicing = field(default_factory=Splicing)
     model: AcousticConfig = field(default_factory=AcousticConfig)
 
 
@@ -174,7 +188,16 @@ def build_sets(config: AcousticTraining, device: torch.device) -> tuple[Training
         noise=noise,
         batch_s=config.batch_s,
         seed=config.seed,
+        augmentation=config.augmentation,
     )
+    if config.phone_times is not None and config.splice_share:
+        training.splicer = Splicer(
+            training.recordings,
+            training.frames.float().exp().sum(dim=1).double().cpu().numpy(),
+            training.first_frames,
+            read_phone_times(config.phone_times),
+            config.splicing,
+        )
     return training, [every[i] for i in held], take(held), lengths[held]
 
 
@@ -294,7 +317,7 @@ def train_step(
     """One update; returns the detached loss."""
     first, last = config.native_share
     strength = min(1.0, max(0.0, (step - config.mask_from_step) / config.mask_from_step))
-    batch = training.draw(first + (last - first) * progress, strength)
+    batch = training.draw(first + (last - first) * progress, strength, config.splice_share * strength)
     device = batch.mels.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         states, middle = model.encoder(batch.mels, batch.lengths)
@@ -308,7 +331,7 @@ def train_step(
     loss = criterion(logits, batch) + config.intermediate_weight * criterion(middle_logits, batch)
     if rates:
         log_probs = F.log_softmax(logits.detach().float(), dim=-1)
-        loss = loss + rating_loss(log_probs, ratings.float(), batch, config.planted_weight)
+        loss = loss + rating_loss(log_probs, ratings.float(), batch, config.planted_weight, config.near_share)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)

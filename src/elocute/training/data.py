@@ -26,6 +26,7 @@ from elocute.corpora.transcribed import read_transcribed
 from elocute.errors import PhoneError, TextError
 from elocute.phones import PHONES, phonemize
 from elocute.training.acoustic_model import LogMel, normalise
+from elocute.training.splicing import Example, Splicer
 from elocute.types import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Recording:
         is_native: whether it is transcribed native speech, which nobody scored.
         phone_scores: people's scores, 0 to 2, one a phone; empty where nobody scored.
         utterance_scores: people's accuracy, fluency, prosodic and total, divided by 5; empty where nobody scored.
+        instead: what was spliced in for each canonical phone, 0 where nothing was; empty where nothing was anywhere.
+        instead_scores: people's scores of that, NaN where nothing was.
     """
 
     id: str
@@ -58,6 +61,8 @@ class Recording:
     is_native: bool
     phone_scores: tuple[float, ...] = ()
     utterance_scores: tuple[float, ...] = ()
+    instead: tuple[int, ...] = ()
+    instead_scores: tuple[float, ...] = ()
 
 
 def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recording]:
@@ -162,7 +167,11 @@ def spectra(pcm: Sequence[np.ndarray], mels: int, device: torch.device) -> tuple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """Ranges of what is done to a training example; strength 0 to 1 scales SpecAugment."""
+    """Ranges of what is done to a training example; strength 0 to 1 scales SpecAugment.
+
+    A time mask may hide a whole phone, whose label then teaches to guess it from its neighbours; `longest_time_mask`,
+    in frames, keeps masks shorter than phones.
+    """
 
     tempo: tuple[float, float] = (0.87, 1.15)
     warp: tuple[float, float] = (0.87, 1.15)
@@ -172,6 +181,7 @@ class Augmentation:
     frequency_bins: int = 16
     time_masks: int = 3
     time_share: float = 0.06
+    longest_time_mask: int | None = None
     feature_noise: float = 0.2
 
 
@@ -191,6 +201,8 @@ class Batch:
         phone_scores: shape (B, L), NaN where nobody scored.
         utterance_scores: shape (B, 4), NaN where nobody scored.
         is_scored: whether anybody scored any of them.
+        instead: shape (B, L), what was spliced in for each canonical phone, 0 where nothing was; None if nowhere.
+        instead_scores: shape (B, L), people's scores of that.
     """
 
     mels: Tensor
@@ -204,6 +216,8 @@ class Batch:
     phone_scores: Tensor
     utterance_scores: Tensor
     is_scored: bool
+    instead: Tensor | None = None
+    instead_scores: Tensor | None = None
 
 
 def targets(recordings: Sequence[Recording], device: torch.device) -> dict[str, Any]:
@@ -218,13 +232,23 @@ def targets(recordings: Sequence[Recording], device: torch.device) -> dict[str, 
             scores[row, : counts[row]] = recording.phone_scores
             whole[row] = recording.utterance_scores
     phones_, scores_, whole_ = (torch.from_numpy(array).to(device) for array in (phones, scores, whole))
-    return {
+    found: dict[str, Any] = {
         "phones": phones_,
         "phone_counts": counts,
         "phone_scores": scores_,
         "utterance_scores": whole_,
         "is_scored": any(recording.phone_scores for recording in recordings),
     }
+    if any(recording.instead for recording in recordings):
+        instead = np.zeros_like(phones)
+        instead_scores = np.full_like(scores, np.nan)
+        for row, recording in enumerate(recordings):
+            if recording.instead:
+                instead[row, : counts[row]] = recording.instead
+                instead_scores[row, : counts[row]] = recording.instead_scores
+        found["instead"] = torch.from_numpy(instead).to(device)
+        found["instead_scores"] = torch.from_numpy(instead_scores).to(device)
+    return found
 
 
 @dataclass(eq=False)
@@ -238,6 +262,7 @@ class TrainingSet:
     batch_s: float
     seed: int
     augmentation: Augmentation = field(default_factory=Augmentation)
+    splicer: Splicer | None = None
 
     def __post_init__(self) -> None:
         """Lay out offsets, labels and the flat-start targets."""
@@ -251,6 +276,7 @@ class TrainingSet:
             native: [i for i, recording in enumerate(self.recordings) if recording.is_native == native]
             for native in (False, True)
         }
+        self.first_frames: list[int] = self.offsets.tolist()
         self.queues: dict[bool, Iterator[list[int]]] = {
             native: self._batches(members) for native, members in self.groups.items() if members
         }
@@ -282,34 +308,35 @@ class TrainingSet:
             for number in self.generator.permutation(len(batches)):
                 yield batches[number]
 
-    def draw(self, native_share: float, strength: float) -> Batch:
+    def draw(self, native_share: float, strength: float, splice_share: float = 0.0) -> Batch:
         """One augmented batch; native speech with the given probability."""
         native = bool(self.generator.random() < native_share) if len(self.queues) == 2 else next(iter(self.queues))
-        return self.batch(next(self.queues[native]), strength)
+        return self.batch(next(self.queues[native]), strength, splice_share)
 
-    def batch(self, indices: Sequence[int], strength: float) -> Batch:
-        """The named recordings as an augmented batch."""
-        plan, aug, rng = list(indices), self.augmentation, self.generator
+    def batch(self, indices: Sequence[int], strength: float, splice_share: float = 0.0) -> Batch:
+        """The named recordings as an augmented batch; about `splice_share` of them are spliced."""
+        examples = [self._example(i, splice_share) for i in indices]
+        aug, rng = self.augmentation, self.generator
         slow, fast = map(math.log, aug.tempo)
-        tempo = np.exp(rng.uniform(slow, fast, len(plan)))
-        lengths = [math.floor(self.host_lengths[i] / r) // 2 * 2 for i, r in zip(plan, tempo, strict=True)]
+        tempo = np.exp(rng.uniform(slow, fast, len(examples)))
+        full = [len(example.source) for example in examples]
+        lengths = [math.floor(length / rate) // 2 * 2 for length, rate in zip(full, tempo, strict=True)]
         # A sped-up recording must keep 2.5 output frames a label, or CTC has no room.
-        for row, i in enumerate(plan):
-            if lengths[row] < 5 * len(self.recordings[i].labels):
-                tempo[row], lengths[row] = 1.0, self.host_lengths[i] // 2 * 2
-        members = torch.tensor(plan, device=self.device)
+        for row, example in enumerate(examples):
+            if lengths[row] < 5 * len(example.recording.labels):
+                tempo[row], lengths[row] = 1.0, full[row] // 2 * 2
         rate = torch.tensor(tempo, dtype=torch.float32, device=self.device)
         counts = torch.tensor(lengths, device=self.device)
         time = torch.arange(max(lengths), device=self.device)
         valid = time[None, :] < counts[:, None]
-        mels, nearest = self._resample(members, rate, time)
+        mels, nearest = self._resample(examples, rate, time)
         mels = self._add_noise(self._warp(mels), valid)
         mels = normalise(mels, valid)
         if strength > 0:
             mels = self._mask(mels, counts, strength)
             noise = torch.randn(mels.shape, device=self.device, generator=self.torch_generator)
-            mels = mels + noise * (aug.feature_noise * strength * self._uniform(len(plan), 1, 1))
-        recordings = [self.recordings[i] for i in plan]
+            mels = mels + noise * (aug.feature_noise * strength * self._uniform(len(examples), 1, 1))
+        recordings = [example.recording for example in examples]
         return Batch(
             mels=mels * valid[..., None],
             lengths=counts // 2,
@@ -320,19 +347,40 @@ class TrainingSet:
             **targets(recordings, self.device),
         )
 
+    def _example(self, index: int, splice_share: float) -> Example:
+        """One recording, spliced with the given probability where that is possible."""
+        length = self.host_lengths[index]
+        if self.splicer is not None and splice_share > 0 and self.generator.random() < splice_share:
+            spliced = self.splicer.splice(index, length, self.generator)
+            if spliced is not None:
+                return spliced
+        start = self.first_frames[index]
+        return Example(
+            recording=self.recordings[index],
+            source=np.arange(start, start + length),
+            gain=np.zeros(length, dtype=np.float32),
+        )
+
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, device=self.device, generator=self.torch_generator)
 
-    def _resample(self, members: Tensor, rate: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of the members at another tempo, linear in time; and the index of the nearest source frame."""
-        last = (self.lengths[members] - 1).float()[:, None]
-        place = torch.minimum(time[None, :] * rate[:, None], last)
+    def _resample(self, examples: Sequence[Example], rate: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of the examples at another tempo, linear in time; and the index of the nearest source frame."""
+        full = [len(example.source) for example in examples]
+        sources = np.zeros((len(examples), max(full)), dtype=np.int64)
+        gains = np.zeros(sources.shape, dtype=np.float32)
+        for row, example in enumerate(examples):
+            sources[row, : full[row]], gains[row, : full[row]] = example.source, example.gain
+        source, gain = (torch.from_numpy(array).to(self.device) for array in (sources, gains))
+        last = torch.tensor(full, device=self.device)[:, None] - 1
+        place = torch.minimum(time[None, :] * rate[:, None], last.float())
         low = place.floor()
         fraction = (place - low)[..., None]
-        start = self.offsets[members][:, None]
-        here = self.frames[start + low.long()].float()
-        there = self.frames[start + torch.minimum(low + 1, last).long()].float()
-        return here + (there - here) * fraction, start + place.round().long()
+        low = low.long()
+        high = torch.minimum(low + 1, last)
+        here = self.frames[source.gather(1, low)].float() + gain.gather(1, low)[..., None]
+        there = self.frames[source.gather(1, high)].float() + gain.gather(1, high)[..., None]
+        return here + (there - here) * fraction, source.gather(1, place.round().long())
 
     def _warp(self, mels: Tensor) -> Tensor:
         """Stretch the mel axis by one random factor per recording: another vocal-tract length."""
@@ -371,6 +419,8 @@ class TrainingSet:
         time = torch.arange(T, device=self.device)
         span = counts[:, None].float()
         length = self._uniform(B, aug.time_masks) * aug.time_share * span * strength
+        if aug.longest_time_mask is not None:
+            length = length.clamp(max=float(aug.longest_time_mask))
         first = self._uniform(B, aug.time_masks) * (span - length)
         gone = ((time >= first[..., None]) & (time < (first + length)[..., None])).any(1)
         return mels.masked_fill(hide[:, None, :], 0.0).masked_fill(gone[..., None], 0.0)

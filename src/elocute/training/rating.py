@@ -6,10 +6,14 @@ head needs no other alignment and is read at run time as it was trained.
 
 from __future__ import annotations
 
+import functools
+import math
+
 import torch
 from torch import Tensor
 
 from elocute.training.data import Batch
+from elocute.training.splicing import NEAR
 
 LEAST_RATING = -1.0
 RATING_STEP = 1 / 64
@@ -51,7 +55,23 @@ def phone_ratings(ratings: Tensor, weight: Tensor, phones: Tensor) -> Tensor:
     return (ratings.gather(2, index) * weight).sum(dim=1)
 
 
-def rating_loss(log_probs: Tensor, ratings: Tensor, batch: Batch, planted_weight: float) -> Tensor:
+@functools.cache
+def confusable(device: torch.device) -> Tensor:
+    """For each phone, from row 1, the phones for which it is said by mistake, or (OY) that are said for it.
+
+    Shorter rows are repeated to one length.
+    """
+    rows = [
+        [k for k, errors in enumerate(NEAR, start=1) if said in errors] or list(NEAR[said - 1])
+        for said in range(1, len(NEAR) + 1)
+    ]
+    width = math.lcm(*{len(row) for row in rows})
+    return torch.tensor([[0] * width, *(row * (width // len(row)) for row in rows)], device=device)
+
+
+def rating_loss(
+    log_probs: Tensor, ratings: Tensor, batch: Batch, planted_weight: float, near_share: float = 0.0
+) -> Tensor:
     """Squared errors of phone and utterance ratings, and of other phones in the frames of well-said ones.
 
     Args:
@@ -59,6 +79,9 @@ def rating_loss(log_probs: Tensor, ratings: Tensor, batch: Batch, planted_weight
         ratings: shape (B, T, phones + 4), float32.
         batch: whose phones and scores are compared; nothing is learnt where nobody scored.
         planted_weight: of rating 0 another phone, drawn at random, in the frames of a well-said one.
+        near_share: share of these other phones for which the well-said one is an error that learners make.
+
+    Where another phone was spliced in, its own rating is learnt beside that of the canonical one.
     """
     owned = occupancies(log_probs, batch.phones, batch.frame_counts, batch.phone_counts)
     total = owned.sum(dim=1, keepdim=True)
@@ -66,11 +89,21 @@ def rating_loss(log_probs: Tensor, ratings: Tensor, batch: Batch, planted_weight
     known = ~batch.phone_scores.isnan() & (total[:, 0] > 0.1)
     found = phone_ratings(ratings, weight, batch.phones)
     error = (found - batch.phone_scores.nan_to_num()).square()
-    loss = (error * known).sum() / known.sum().clamp(min=1)
+    errors, count = (error * known).sum(), known.sum()
+    if batch.instead is not None and batch.instead_scores is not None:
+        there = (batch.instead > 0) & (total[:, 0] > 0.1)
+        error = (phone_ratings(ratings, weight, batch.instead) - batch.instead_scores.nan_to_num()).square()
+        errors, count = errors + (error * there).sum(), count + there.sum()
+    loss = errors / count.clamp(min=1)
 
     good = known & (batch.phone_scores >= GOOD_FROM)
     shift = torch.randint(1, ratings.shape[2] - 4, batch.phones.shape, device=ratings.device)
     other = (batch.phones - 1 + shift) % (ratings.shape[2] - 4) + 1
+    if near_share:
+        table = confusable(ratings.device)
+        column = torch.randint(0, table.shape[1], batch.phones.shape, device=ratings.device)
+        is_near = torch.rand(batch.phones.shape, device=ratings.device) < near_share
+        other = torch.where(is_near, table[batch.phones, column], other)
     planted = phone_ratings(ratings, weight, other).square()
     loss = loss + planted_weight * (planted * good).sum() / good.sum().clamp(min=1)
 
