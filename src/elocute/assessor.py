@@ -188,6 +188,7 @@ class Assessor:
             part.analysis.features.phone_ids,
             part.scores.phone,
             part.scores.error_log_odds,
+            part.analysis.features.word_ids,
             self.backend.phone_set.symbols,
             self.detector,
             sensitivity=self.config.sensitivity,

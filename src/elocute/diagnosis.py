@@ -27,13 +27,16 @@ SAID_FLOOR = 1e-6
 """A posterior below it counts as this."""
 OMITTED_BELOW = 0.6
 """A word whose phones score this much on average (of 1) was said, however little the reading would miss it, ..."""
-CLEARNESS = ((0.97, 0.5), (0.8, 0.05))
-"""... unless, where the rest is heard this surely (mean posterior of its canonical phones), it is heard less than this:
-then the lattice alone decides."""
+UNHEARD_BELOW = 0.5
+"""... unless it is heard less than this (mean posterior of its canonical phones), while ..."""
+CLEAR_FROM = 0.97
+"""... the rest is heard as surely as this: then the lattice alone decides."""
 WHOLE_PART = 3
 """So many words in a row are left out together, with no second opinion; two are enough at either end of the text."""
 CONTRADICTED_BELOW = 0.01
 """Posterior of the canonical phone below which the diagnosis never calls it right, whatever the scorer says."""
+MISREAD_BELOW = 0.55
+"""Evidence below which a word did not sound like this word, whether or not one of its phones is flagged."""
 INSERTED_FROM = 0.8
 """Posterior from which an added phone is reported."""
 
@@ -112,10 +115,11 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What happened at every phone, and what was added between them."""
+    """What happened at every phone, what was added between them, and which words sounded like others, shape (W,)."""
 
     phones: tuple[PhoneDiagnosis, ...]
     inserted: tuple[Inserted, ...]
+    misread: tuple[bool, ...]
 
 
 def logistic(odds: Float64) -> Float64:
@@ -146,6 +150,7 @@ def diagnose(
     canonical: Int64,
     phone_score: Float64,
     error_log_odds: Float64,
+    word_ids: Int64,
     symbols: Sequence[str],
     detector: Detector,
     *,
@@ -159,6 +164,7 @@ def diagnose(
         canonical: shape (L,), phone ids.
         phone_score: shape (L,), 0 to 1, from the scorer.
         error_log_odds: shape (L,), log-odds that a phone is wrong, from the scorer.
+        word_ids: shape (L,), word of each phone.
         symbols: phones of the phone set, in order.
         detector: calibrated probability and operating points.
         sensitivity: which operating point.
@@ -189,7 +195,11 @@ def diagnose(
                 ),
             )
         )
-    return Diagnosis(phones=tuple(phones), inserted=inserted_phones(said, symbols))
+    return Diagnosis(
+        phones=tuple(phones),
+        inserted=inserted_phones(said, symbols),
+        misread=tuple(misread_words(heard, phone_score, word_ids).tolist()),
+    )
 
 
 def if_wrong(said: Said, canonical: Int64) -> Float64:
@@ -216,6 +226,23 @@ def said_instead(said: Said, canonical: Int64, is_wrong: NDArray[np.bool_]) -> I
     best = others.argmax(axis=1)
     odds = said.posterior[rows, canonical] * said.doubt[canonical] / (1.0 - said.doubt[canonical])
     return np.where(is_wrong & (odds < others[rows, best]), best, canonical)
+
+
+def misread_words(heard: Float64, phone_score: Float64, word_ids: Int64) -> NDArray[np.bool_]:
+    """Which words were said so that another word may have been meant, shape (W,).
+
+    Each phone of a strange word may find some evidence, too much for any to be flagged; together they do not. A word
+    of one phone has no company to speak for it.
+
+    Args:
+        heard: shape (L,), `own_posterior`.
+        phone_score: shape (L,), 0 to 1.
+        word_ids: shape (L,), word of each phone.
+    """
+    counts = np.bincount(word_ids)
+    evidence = np.bincount(word_ids, (heard + phone_score) / 2) / counts
+    found: NDArray[np.bool_] = (evidence < MISREAD_BELOW) & (counts > 1)
+    return found
 
 
 def inserted_phones(said: Said, symbols: Sequence[str]) -> tuple[Inserted, ...]:
@@ -256,10 +283,9 @@ def left_out(
     is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
     heard = own_posterior(said, canonical)
     rest = heard[~is_skipped[word_ids]]
-    clearness = float(rest.mean()) if len(rest) else 0.0
-    bound = next((below for from_, below in CLEARNESS if clearness >= from_), 0.0)
-    is_unheard = (np.bincount(word_ids, heard) / counts < bound) & (counts > 1)
-    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped) | is_unheard)
+    is_clear = len(rest) > 0 and float(rest.mean()) >= CLEAR_FROM
+    is_unheard = (np.bincount(word_ids, heard) / counts < UNHEARD_BELOW) & (counts > 1)
+    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped) | (is_unheard & is_clear))
     return decided
 
 

@@ -183,7 +183,8 @@ class _Writer:
         for added in reversed(self.found.diagnosis.inserted if self.found.is_scorable else ()):
             if self._owner(added.gap) == number:
                 phones.insert(added.gap - int(places[0]), self._added(added))
-        error: WordError | None = "mispronunciation" if any(phone.error for phone in phones) else None
+        is_wrong = any(phone.error for phone in phones) or self.found.diagnosis.misread[number]
+        error: WordError | None = "mispronunciation" if is_wrong else None
         if index in self.found.reading.truncated:
             error = "truncation"
         return WordReport(

@@ -228,6 +228,8 @@ def word_note(word: WordReport) -> str:
     flagged = sorted(
         (phone for phone in word.phonemes if phone.error is not None), key=lambda phone: -phone.probability
     )
+    if word.error == "mispronunciation" and not flagged:
+        notes.append("did not sound like this word")
     notes += [phone_note(phone) for phone in flagged[:_MOST_NOTES]]
     if len(flagged) > _MOST_NOTES:
         notes.append(f"and {len(flagged) - _MOST_NOTES} more")

@@ -48,8 +48,8 @@ class ReadingPrices:
     added_phone: float = 8.0
     filler: float = 7.0
     filler_phone: float = 3.7
-    skipped_word: float = 5.0
-    next_skipped_word: float = 1.5
+    skipped_word: float = 9.0
+    next_skipped_word: float = 2.5
     going_back: float = 6.0
     further_back: float = 0.5
     breaking_off: float = 6.0
