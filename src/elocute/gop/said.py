@@ -32,8 +32,9 @@ from elocute.types import Float64, Int64, PhoneSet
 LONGEST_SKIP = 8
 """Canonical phones in a row that may be missing; more of them are a missing word, which is not decided here."""
 
-_BLOCK_FRAMES = 64
-"""The backward pass recomputes the forward one block by block, so that memory does not grow with frames x phones."""
+_BLOCK_NUMBERS = 4_000_000
+"""Of the forward pass so many numbers are kept (32 MB), those of one block of frames; the backward pass computes those
+of earlier blocks again. A sentence is one block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -158,6 +159,8 @@ class _EditLattice:
         L, K = len(canonical), len(prior.inserted)
         self.doubt = 1.0 - np.diagonal(prior.said)
         self.emissions, self.blanks = emissions, blanks
+        self.block_frames = max(16, _BLOCK_NUMBERS // ((L + 1) * K))
+        self.masses = np.empty((L + 1, K + 1))
         self.weights = np.zeros((2, L + 1, K))
         self.weights[0, :L] = prior.said[canonical, :-1]
         self.weights[1] = prior.inserted
@@ -172,7 +175,7 @@ class _EditLattice:
     def solve(self) -> Said:
         """Posteriors of every edit."""
         _, gaps, K = self.weights.shape
-        blocks, log_scale, ending = self._forward()
+        blocks, entries, log_scale, ending = self._forward()
         edits, moments = np.zeros_like(self.weights), np.zeros((gaps, K))
         # After the last frame all phones that are left are skipped.
         after_blank = self.skips[-1].copy()
@@ -180,13 +183,15 @@ class _EditLattice:
         after[0, :-1], after[0, -1], after[1] = after_blank[1:, None], 0.0, after_blank[:, None]
         to_go = -ending  # log of what scales `after`, less the log of the whole
         for number in range(len(blocks) - 1, -1, -1):
-            entries = self._entries(*blocks[number], number * _BLOCK_FRAMES)
-            for t in range(number * _BLOCK_FRAMES + len(entries) - 1, number * _BLOCK_FRAMES - 1, -1):
+            begin = number * self.block_frames
+            if number < len(blocks) - 1:
+                entries = self._entries(*blocks[number], begin)
+            for t in range(begin + len(entries) - 1, begin - 1, -1):
                 after *= self.emissions[t]
                 after_blank *= self.blanks[t]
                 entering = self.weights * after
                 # Beyond e^700 the other factors were rounded to nothing long before.
-                entered = entering * (entries[t - number * _BLOCK_FRAMES] * np.exp(min(log_scale[t] + to_go, 700.0)))
+                entered = entering * (entries[t - begin] * np.exp(min(log_scale[t] + to_go, 700.0)))
                 edits += entered
                 moments += t * entered[1]
                 onward = self.skips.T @ (entering[0] + entering[1])
@@ -210,41 +215,48 @@ class _EditLattice:
             log_evidence=ending + self.log_rest,
         )
 
-    def _forward(self) -> tuple[list[tuple[Float64, Float64]], Float64, float]:
-        """Masses before each block, log scale before each frame (T,), and log of the whole."""
+    def _forward(self) -> tuple[list[tuple[Float64, Float64]], list[Float64], Float64, float]:
+        """Masses before each block, entries of the last one, log scale before each frame (T,), log of the whole."""
         labels, blanks = np.zeros_like(self.weights), np.zeros(self.weights.shape[1])
         blanks[0] = 1.0
-        blocks, log_scale = [], np.zeros(len(self.emissions) + 1)
+        blocks: list[tuple[Float64, Float64]] = []
+        entries: list[Float64] = []
+        log_scale = np.zeros(len(self.emissions) + 1)
         for t in range(len(self.emissions)):
-            if t % _BLOCK_FRAMES == 0:
+            if t % self.block_frames == 0:
                 blocks.append((labels.copy(), blanks.copy()))
-            scale = self._step(labels, blanks, t)[1]
+                entries = []
+            entry, scale = self._step(labels, blanks, t)
+            entries.append(entry)
             log_scale[t + 1] = log_scale[t] + np.log(scale) if scale > 0.0 else -np.inf
         ending = (blanks + self._last_labels(labels).sum(axis=1)) @ self.skips[-1]
         if not (ending > 0.0 and np.isfinite(log_scale[-1])):
             raise AlignmentError("no string of phones is possible in the recording; check that it holds any sound")
-        return blocks, log_scale, float(log_scale[-1] + np.log(ending))
+        return blocks, entries, log_scale, float(log_scale[-1] + np.log(ending))
 
     def _entries(self, labels: Float64, blanks: Float64, begin: int) -> list[Float64]:
         """Mass that may enter each label at each gap (L+1, K), for each frame of a block."""
         labels, blanks = labels.copy(), blanks.copy()
-        end = min(begin + _BLOCK_FRAMES, len(self.emissions))
+        end = min(begin + self.block_frames, len(self.emissions))
         return [self._step(labels, blanks, t)[0] for t in range(begin, end)]
 
     def _step(self, labels: Float64, blanks: Float64, t: int) -> tuple[Float64, float]:
         """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K), and their sum."""
-        last = self._last_labels(labels)
-        reached = self.skips @ np.column_stack([last, blanks])
-        others = reached[:, :-1].sum(axis=1, keepdims=True) - reached[:, :-1]
-        entry = np.maximum(others, 0.0) + reached[:, -1:]  # apart: a faint blank is not lost beside a certain label
+        last = self.masses[:, :-1]
+        last[:] = labels[1]
+        last[1:] += labels[0, :-1]
+        self.masses[:, -1] = blanks
+        reached = self.skips @ self.masses
+        entry = reached.sum(axis=1, keepdims=True) - reached[:, :-1]
+        np.maximum(entry, 0.0, out=entry)  # rounding can leave -1e-17
         labels += self.weights * entry
         labels *= self.emissions[t]
         blanks += last.sum(axis=1)
         blanks *= self.blanks[t]
         scale = float(labels.sum() + blanks.sum())
         if scale > 0.0:
-            labels /= scale
-            blanks /= scale
+            labels *= 1.0 / scale
+            blanks *= 1.0 / scale
         return entry, scale
 
     @staticmethod
