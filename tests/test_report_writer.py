@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from elocute.assessor import cut
-from elocute.diagnosis import Detector, Diagnosis, Inserted, diagnose
+from elocute.diagnosis import Detector, Inserted, diagnose
 from elocute.gop import EditPrior, Extra, Reading, said_posterior
 from elocute.gop.match import REFUSED_BELOW, TRUSTED_FROM, Match
 from elocute.phones import PHONES, phonemize
@@ -88,7 +88,9 @@ def finding(
         "spoken": tuple(spoken),
         "analysis": analysis,
         "scores": scores,
-        "diagnosis": diagnose(said, phone_ids, scores.phone, scores.error_log_odds, PHONES, DETECTOR),
+        "diagnosis": diagnose(
+            said, phone_ids, scores.phone, scores.error_log_odds, analysis.features.word_ids, PHONES, DETECTOR
+        ),
         "doubts": np.linspace(0.0, 1.0, len(SAID)),
         "match": FITS,
         "has_ratings": True,
@@ -193,6 +195,18 @@ def test_a_word_that_was_broken_off():
     assert phones_of(report.words[4]) == [("D", "D"), ("AW", None), ("N", None)]
     assert [(item.word, item.type) for item in report.mispronunciations] == [("down", "deletion")] * 2
     assert report.utterance.completeness == 100.0
+
+
+def test_a_word_that_sounded_like_another_is_mispronounced_though_no_phone_is_flagged():
+    """Its number is that among the words that were said."""
+    posteriors = evenly([*WORDS[0], *SAID[6:]])
+    found = finding(posteriors, reading(skipped=[1]), spoken=[0, 2, 3, 4])
+    found = replace(found, diagnosis=replace(found.diagnosis, misread=(False, True, False, False)))
+    report = written(found)
+    assert [word.error for word in report.words] == [None, "omission", "mispronunciation", None, None]
+    assert report.mispronunciations == ()
+    broken = written(replace(found, reading=reading(skipped=[1], truncated=[2])))
+    assert broken.words[2].error == "truncation"
 
 
 # --- speech beside the text ------------------------------------------------------------------------------------
@@ -310,7 +324,7 @@ def test_a_phone_between_two_extras_stays_between_them():
 
 
 def with_inserted(found: Finding, *inserted: Inserted) -> Finding:
-    return replace(found, diagnosis=Diagnosis(phones=found.diagnosis.phones, inserted=inserted))
+    return replace(found, diagnosis=replace(found.diagnosis, inserted=inserted))
 
 
 def added(gap: int, phone: str, frame: int, probability: float = 0.9) -> Inserted:

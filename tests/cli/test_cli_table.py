@@ -193,6 +193,8 @@ def test_variants_and_words_broken_off_are_noted() -> None:
     assert word_note(word("and", [phone("AH0"), phone("N")], variant="weak form")) == "weak form"
     broken = [phone("D"), phone("AW1", 3.0, actual=None, error="deletion", probability=0.9)]
     assert word_note(word("down", broken, error="truncation")).splitlines() == ["broken off", "AW left out (90% sure)"]
+    other = word("ship", [phone("SH"), phone("IH1"), phone("P")], error="mispronunciation")
+    assert word_note(other) == "did not sound like this word"
     omitted = word("and", [phone("AH0", 0.0, actual=None, error="deletion")], error="omission", variant=None)
     assert word_note(omitted) == "left out"
 
