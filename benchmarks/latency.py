@@ -55,7 +55,7 @@ STAGES = {
     "decode": ("load_audio",),
     "variants": ("best_variants",),
     "lattice and GOP": ("analyse",),
-    "diagnosis": ("diagnose", "heard_phones"),
+    "diagnosis": ("diagnose", "match"),
 }
 """Stage and the functions of `elocute.assessor` that it is made of; network, scorer and the rest are added below."""
 NETWORK, SCORER, REST = "acoustic network", "scorer", "rest"
