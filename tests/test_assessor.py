@@ -300,7 +300,7 @@ def test_a_word_that_is_inserted(place: int):
 
 
 def test_a_word_that_is_begun_and_said_again():
-    said = flat([WORDS[0], ["B", "L"], *WORDS[1:]])
+    said = flat([WORDS[0], ["B", "L", "AE"], *WORDS[1:]])
     report = assessor(said, variants=False).assess(recording(4.0), TEXT)
     assert [(word.word, word.error) for word in report.words[:3]] == [
         ("The", None),

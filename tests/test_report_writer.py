@@ -430,16 +430,21 @@ def test_a_recording_that_holds_something_else_is_not_scored(changes: dict[str, 
 
 @pytest.mark.parametrize("name", ["speech", "text"])
 def test_the_less_a_recording_fits_the_lower_is_the_total(name: str):
-    """At the bound it is scored; half way to where it is trusted the total is half, and it is said why."""
+    """At the bound it is scored; where it is trusted the total stands as it is, and below it is said why it is low."""
     found = finding(evenly(SAID))
     whole = written(found)
-    for probability in (REFUSED_BELOW, TRUSTED_FROM / 2, TRUSTED_FROM):
-        report = written(replace(found, match=replace(FITS, **{name: probability})))
-        assert report.utterance.total == pytest.approx(whole.utterance.total * probability / TRUSTED_FROM, abs=0.06)
+    totals = []
+    for probability in (REFUSED_BELOW, TRUSTED_FROM / 2, TRUSTED_FROM - 0.01, TRUSTED_FROM):
+        match = replace(FITS, **{name: probability})
+        report = written(replace(found, match=match))
+        totals.append(report.utterance.total)
+        assert totals[-1] == pytest.approx(whole.utterance.total * match.trust, abs=0.06)
         assert report.utterance.accuracy == whole.utterance.accuracy
         assert report.words == whole.words
         is_lowered = any("so the total is lowered" in warning for warning in report.warnings)
         assert is_lowered == (probability < TRUSTED_FROM)
+    assert totals == sorted(totals)
+    assert 0 < totals[0] < totals[1] < totals[-1] == whole.utterance.total
 
 
 # --- warnings --------------------------------------------------------------------------------------------------
