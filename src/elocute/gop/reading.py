@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from elocute.gop.said import EditPrior, Emissions, phone_emissions
 from elocute.types import Float64, Int64, PhoneSet
@@ -163,18 +163,20 @@ class _ReadingLattice:
         T, (_, gaps, K) = len(self.blank), self.entry.shape
         labels, blanks = np.full((2, gaps, K), -np.inf), np.full(gaps, -np.inf)
         blanks[0] = 0.0
+        held = np.full(gaps, -np.inf)  # in a blank behind a filler, which may go on
         free = float(np.maximum(self.phones.max(axis=1), self.blank).sum())
-        stays, sources = np.zeros((T, 2, gaps, K), dtype=bool), []
+        stays, sources = [], []
         from_label = np.zeros((T, gaps), dtype=bool)
         for t in range(T):
-            source = _Sources.of(labels, blanks, self.moves, self.going_on)
+            source = _Sources.of(labels, blanks, held, self.moves, self.going_on)
             arriving = source.arrivals() + self.entry
             filler = source.within()
             np.maximum(arriving[1], filler, out=arriving[1])
-            stays[t] = labels >= arriving
+            stays.append(np.packbits(labels >= arriving, axis=-1))
             sources.append(source)
-            from_label[t] = source.top > blanks
-            blanks = np.maximum(blanks, source.top) + self.blank[t]
+            from_label[t] = source.said.mass > blanks
+            blanks = np.maximum(blanks, source.said.mass) + self.blank[t]
+            held = np.maximum(held, source.added.mass) + self.blank[t]
             labels = np.maximum(labels, arriving) + self.phones[t]
         return self._walk_back(labels, blanks, stays, sources, from_label, free)
 
@@ -182,13 +184,13 @@ class _ReadingLattice:
         self,
         labels: Float64,
         blanks: Float64,
-        stays: np.ndarray,
+        stays: Sequence[NDArray[np.uint8]],
         sources: Sequence[_Sources],
-        from_label: np.ndarray,
+        from_label: NDArray[np.bool_],
         free: float,
     ) -> tuple[list[_Said], float]:
         """Follow the best path from the last frame to the first."""
-        last = _Sources.of(labels, blanks, self.moves, self.going_on)
+        last = _Sources.of(labels, blanks, blanks, self.moves, self.going_on)
         ending = last.gap_best + self.moves[:, -1]
         gap = int(ending.argmax())
         price = free - float(ending[gap])
@@ -202,13 +204,19 @@ class _ReadingLattice:
                     end = t
                 continue
             side, place, label = state
-            if stays[t, side, place, label]:
+            if side == 2:  # in a blank inside the filler of a gap
+                source = sources[t]
+                if source.added.mass[place] > source.held[place]:
+                    state = 1, place, int(source.added.label[place])
+                    end = t
+                continue
+            if stays[t][side, place, label // 8] >> (7 - label % 8) & 1:
                 continue
             path.append(_Said(is_added=side == 1, place=place, label=label, start=t, end=end))
             end = t
             source = sources[t]
             if side == 1 and source.within_wins(place, label, self.entry[1, place, label]):
-                gap, state = place, source.added_in(place, label)
+                gap, state = place, source.filler_in(place, label)
             else:
                 gap = source.origin(place, label)
                 state = source.state_in(gap, label)
@@ -216,110 +224,133 @@ class _ReadingLattice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _BestTwo:
+    """The best label of each gap and the next best, so that any one label can be left out.
+
+    Attributes:
+        label: (gaps,), the best label.
+        mass: (gaps,), its mass.
+        other_label: (gaps,), the best label but for that one.
+        other_mass: (gaps,), its mass.
+    """
+
+    label: Int64
+    mass: Float64
+    other_label: Int64
+    other_mass: Float64
+
+    @classmethod
+    def of(cls, masses: Float64) -> _BestTwo:
+        """The best two of each row of masses (gaps, K)."""
+        rows = np.arange(len(masses))
+        label = masses.argmax(axis=1)
+        rest = masses.copy()
+        rest[rows, label] = -np.inf
+        other = rest.argmax(axis=1)
+        return cls(label=label, mass=masses[rows, label], other_label=other, other_mass=rest[rows, other])
+
+    def label_but(self, gap: int, label: int | None) -> int:
+        """Best label of a gap other than `label`."""
+        return int(self.other_label[gap] if self.label[gap] == label else self.label[gap])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sources:
     """What a label of the next frame can be entered from; a label cannot follow itself without a blank.
 
+    One of these is kept for every frame: nothing in here has as many numbers as there are gaps and phones.
+
     Attributes:
-        labels: (2, gaps, V) as in the lattice.
+        phones: K.
         blanks: (gaps,).
-        moves: (gaps, gaps).
+        moves: (gaps, gaps), the same array for all frames.
         going_on: (gaps,), price of going on with a filler.
-        top: (gaps,), best label mass in each gap.
+        said: last labels in each gap, said or added.
+        is_added: (2, gaps), whether these best two were added.
+        added: those added.
         gap_best: (gaps,), best mass in each gap.
+        gap_other: (gaps,), best mass in each gap but for that of its best label.
     """
 
-    labels: Float64
+    phones: int
     blanks: Float64
+    held: Float64
     moves: Float64
     going_on: Float64
-    last: Float64
-    top_label: Int64
-    top: Float64
+    said: _BestTwo
+    is_added: NDArray[np.bool_]
+    added: _BestTwo
     gap_best: Float64
     gap_other: Float64
-    best_move: Int64
 
     @classmethod
-    def of(cls, labels: Float64, blanks: Float64, moves: Float64, going_on: Float64) -> _Sources:
+    def of(cls, labels: Float64, blanks: Float64, held: Float64, moves: Float64, going_on: Float64) -> _Sources:
         """Look at the masses of one frame."""
         last = labels[1].copy()
         np.maximum(last[1:], labels[0, :-1], out=last[1:])
+        said = _BestTwo.of(last)
         rows = np.arange(len(last))
-        top_label = last.argmax(axis=1)
-        top = last[rows, top_label]
-        rest = last.copy()
-        rest[rows, top_label] = -np.inf
-        gap_best = np.maximum(blanks, top)
-        reached = moves + gap_best[:, None]
         return cls(
-            labels=labels,
+            phones=last.shape[1],
             blanks=blanks,
+            held=held,
             moves=moves,
             going_on=going_on,
-            last=last,
-            top_label=top_label,
-            top=top,
-            gap_best=gap_best,
-            gap_other=np.maximum(blanks, rest.max(axis=1)),
-            best_move=reached.argmax(axis=0),
+            said=said,
+            is_added=np.stack([labels[1, rows, best] >= last[rows, best] for best in (said.label, said.other_label)]),
+            added=_BestTwo.of(labels[1]),
+            gap_best=np.maximum(blanks, said.mass),
+            gap_other=np.maximum(blanks, said.other_mass),
         )
 
     def arrivals(self) -> Float64:
-        """Best mass that can enter each label at each gap, (gaps, V)."""
+        """Best mass that can enter each label at each gap, (gaps, K)."""
         gaps = np.arange(len(self.gap_best))
-        origin = self.best_move
-        arriving = np.repeat((self.gap_best[origin] + self.moves[origin, gaps])[:, None], self.last.shape[1], axis=1)
-        merging = self.top_label[origin]
-        arriving[gaps, merging] = self._merging(merging).max(axis=0)
+        origin = (self.moves + self.gap_best[:, None]).argmax(axis=0)
+        arriving = np.repeat((self.gap_best[origin] + self.moves[origin, gaps])[:, None], self.phones, axis=1)
+        merging = self.said.label[origin]
+        arriving[gaps, merging] = (self._but(merging) + self.moves).max(axis=0)
         return arriving
 
-    def _merging(self, label: Int64) -> Float64:
-        """Mass (from, into) where gap `into` is entered by label[into], which may not follow itself."""
-        mass = np.where(self.top_label[:, None] == label, self.gap_other[:, None], self.gap_best[:, None])
-        return mass + self.moves
+    def _but(self, label: Int64) -> Float64:
+        """Best mass of each gap without label[into], shape (from, into)."""
+        return np.where(self.said.label[:, None] == label, self.gap_other[:, None], self.gap_best[:, None])
+
+    def _entering(self, place: int, label: int) -> Float64:
+        """Best mass of each gap that enters a label, (gaps,)."""
+        return np.where(self.said.label == label, self.gap_other, self.gap_best) + self.moves[:, place]
 
     def origin(self, place: int, label: int) -> int:
         """Gap from which the best path into a label comes."""
-        mass = np.where(self.top_label == label, self.gap_other, self.gap_best) + self.moves[:, place]
-        return int(mass.argmax())
+        return int(self._entering(place, label).argmax())
 
     def within(self) -> Float64:
-        """Best mass of a filler that goes on with each label, (gaps, V)."""
-        added = self.labels[1]
-        rows = np.arange(len(added))
-        best = added.argmax(axis=1)
-        top = added[rows, best]
-        other = added.copy()
-        other[rows, best] = -np.inf
-        on = np.repeat(top[:, None], added.shape[1], axis=1)
-        on[rows, best] = other.max(axis=1)
-        return on + self.going_on[:, None]
+        """Best mass of a filler that goes on with each label, (gaps, K)."""
+        on = np.repeat(np.maximum(self.added.mass, self.held)[:, None], self.phones, axis=1)
+        on[np.arange(len(on)), self.added.label] = np.maximum(self.added.other_mass, self.held)
+        return np.asarray(on + self.going_on[:, None])
 
     def within_wins(self, place: int, label: int, entry: float) -> bool:
         """Whether the best path into an added label comes from the filler's last one."""
-        others = self.labels[1, place].copy()
-        others[label] = -np.inf
-        entering = np.where(self.top_label == label, self.gap_other, self.gap_best) + self.moves[:, place]
-        return bool(others.max() + self.going_on[place] >= entering.max() + entry)
+        added = self.added.other_mass if self.added.label[place] == label else self.added.mass
+        return bool(
+            max(added[place], self.held[place]) + self.going_on[place] >= self._entering(place, label).max() + entry
+        )
 
-    def added_in(self, gap: int, label: int) -> tuple[int, int, int]:
-        """The filler's last label other than `label`."""
-        others = self.labels[1, gap].copy()
-        others[label] = -np.inf
-        return 1, gap, int(others.argmax())
+    def filler_in(self, gap: int, label: int) -> tuple[int, int, int]:
+        """The filler's last state from which `label` can follow."""
+        added = self.added.other_mass if self.added.label[gap] == label else self.added.mass
+        return (2, gap, 0) if self.held[gap] >= added[gap] else (1, gap, self.added.label_but(gap, label))
 
     def state_in(self, gap: int, label: int | None) -> tuple[int, int, int] | None:
         """Best state of a gap from which `label` can follow; None is the blank."""
-        best = self.gap_other[gap] if self.top_label[gap] == label else self.gap_best[gap]
+        best = self.gap_other[gap] if self.said.label[gap] == label else self.gap_best[gap]
         return None if self.blanks[gap] >= best else self.label_in(gap, label)
 
     def label_in(self, gap: int, label: int | None) -> tuple[int, int, int]:
         """Best label of a gap other than `label`: whether added, its place, and itself."""
-        last = self.last[gap].copy()
-        if label is not None:
-            last[label] = -np.inf
-        said = int(last.argmax())
-        is_added = gap == 0 or self.labels[1, gap, said] >= self.labels[0, gap - 1, said]
+        said = self.said.label_but(gap, label)
+        is_added = self.is_added[int(self.said.label[gap] == label), gap]
         return (1, gap, said) if is_added else (0, gap - 1, said)
 
 
@@ -384,7 +415,7 @@ def _told(path: Sequence[_Said], sizes: Sequence[int], price: float) -> Reading:
             extras.append(turn.extra("repetition" if is_whole else "restart"))
     return Reading(
         skipped=tuple(word for word in range(len(sizes)) if word not in best),
-        truncated=tuple(word for word, turn in sorted(best.items()) if turn.is_broken_off and turn.reach < sizes[word]),
+        truncated=tuple(word for word, turn in sorted(best.items()) if _is_broken_off(turn.reach, sizes[word])),
         extras=tuple(extras),
         price=price,
     )
@@ -398,7 +429,6 @@ class _Turn:
         word: of the text; None for a filler.
         before: word of the text that a filler precedes.
         reach: phones of the word that are behind the last one said, itself included.
-        is_broken_off: whether the path left the word before its end by another way than dropping phones.
         phones: what was heard.
         start: first frame.
         end: behind the last frame.
@@ -407,7 +437,6 @@ class _Turn:
     word: int | None
     before: int
     reach: int
-    is_broken_off: bool
     phones: tuple[int, ...]
     start: int
     end: int
@@ -440,7 +469,7 @@ def _turns(path: Sequence[_Said], word_of: Int64, first: Int64) -> list[_Turn]:
             groups.append((word, word, [item]))
         reached = item.place if item.is_added else item.place + 1
     turns = []
-    for number, (spoken, before, items) in enumerate(groups):
+    for spoken, before, items in groups:
         reach = 0
         if spoken is not None:
             reach = max(item.place + (not item.is_added) for item in items) - int(first[spoken])
@@ -449,7 +478,6 @@ def _turns(path: Sequence[_Said], word_of: Int64, first: Int64) -> list[_Turn]:
                 word=spoken,
                 before=before,
                 reach=reach,
-                is_broken_off=spoken is not None and _breaks_off(number, groups, reach, first),
                 phones=tuple(item.label for item in items),
                 start=items[0].start,
                 end=items[-1].end,
@@ -458,8 +486,6 @@ def _turns(path: Sequence[_Said], word_of: Int64, first: Int64) -> list[_Turn]:
     return turns
 
 
-def _breaks_off(number: int, groups: Sequence[tuple[int | None, int, list[_Said]]], reach: int, first: Int64) -> bool:
-    """Whether more than the last phone of a word is missing."""
-    word = groups[number][0]
-    assert word is not None
-    return int(first[word + 1] - first[word]) - reach >= 2
+def _is_broken_off(reach: int, size: int) -> bool:
+    """Whether half of a word is missing, and more than its last phone: learners drop single ones, and short ends."""
+    return size - reach >= max(2, size / 2)
