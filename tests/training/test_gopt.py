@@ -499,7 +499,6 @@ def test_the_command_passes_its_options_on_and_prints_a_line_a_row(tmp_path: Pat
     [
         (["--seeds", "3"], "only for --head gopt"),
         (["--features", "gop"], "only for --head gopt"),
-        (["--head", "gopt", "--planted-fold", "3"], "without planted errors"),
         (["--head", "gopt", "--features", "mfcc"], "mfcc"),
         (["--head", "gopt", "--seeds", "0"], "greater than or equal to 1"),
         (["--head", "lstm"], "lstm"),
