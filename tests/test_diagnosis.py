@@ -13,6 +13,7 @@ from elocute.diagnosis import (
     CONTRADICTED_BELOW,
     INSERTED_FROM,
     MISREAD_BELOW,
+    MISSING_FROM,
     OMITTED_BELOW,
     SAID_FLOOR,
     UNHEARD_BELOW,
@@ -468,20 +469,39 @@ def test_a_word_is_left_out_only_where_reading_and_scorer_agree(word: int):
     assert gone([(word + 1) % 3], fuzzy, disliked) == []
 
 
+def missing_word(word: int, rest: float, own: float = 0.0, missing: float = 1.0) -> Said:
+    """A lattice that misses the phones of a word this surely, hears them as `own`, and all others as `rest`."""
+    found = heard_word({word: own}, rest)
+    posterior = found.posterior.copy()
+    here = np.flatnonzero(word == WORDS)
+    posterior[here, :-1] = (1.0 - own - missing) / K
+    posterior[here, ids(TEXT)[here]] = own
+    posterior[here, -1] = missing
+    return replace(found, posterior=posterior)
+
+
+@pytest.mark.parametrize("skipped", [True, False])
 @pytest.mark.parametrize("word", [0, 1, 2])
-def test_in_clear_speech_the_reading_decides_alone(word: int):
+def test_in_clear_speech_the_lattice_decides_alone(word: int, skipped: bool):
     """The scorer likes everything; nothing is heard of one word, and the rest is heard more or less surely."""
-    assert gone([word], heard_word({word: 0.0}, CLEAR), LIKED) == [word]
-    assert gone([word], heard_word({word: 0.0}, FUZZY), LIKED) == []
-    assert gone([word], heard_word({word: UNHEARD_BELOW - 0.01}, CLEAR), LIKED) == [word]
-    assert gone([word], heard_word({word: UNHEARD_BELOW + 0.01}, CLEAR), LIKED) == []
-    assert gone([], heard_word({word: 0.0}, CLEAR), LIKED) == []
+    reading = [word] if skipped else []
+    assert gone(reading, missing_word(word, CLEAR), LIKED) == [word]
+    assert gone(reading, missing_word(word, FUZZY), LIKED) == []
+    assert gone(reading, heard_word({word: 0.0}, CLEAR), LIKED) == []  # something else was said
+    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM), LIKED) == [word]
+    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM - 0.01), LIKED) == []
+    assert gone(reading, missing_word(word, CLEAR, 1.0 - MISSING_FROM, MISSING_FROM), LIKED) == []
 
 
 def test_how_clear_the_speech_is_is_judged_without_what_was_skipped():
-    """Two skipped words of three, first and last: what counts is the middle."""
-    assert gone([0, 2], heard_word({0: 0.0, 2: 0.0}, CLEAR), LIKED) == [0, 2]
-    assert gone([0, 2], heard_word({0: 0.99, 2: 0.0}, FUZZY), LIKED) == []
+    """The first word is skipped and fuzzy; without it the others are clear, with it they are not."""
+    missing = missing_word(2, CLEAR)
+    posterior = missing.posterior.copy()
+    first = np.flatnonzero(WORDS == 0)
+    posterior[first] = 1.0 / (K + 1)
+    fuzzy = replace(missing, posterior=posterior)
+    assert gone([0], fuzzy, LIKED) == [2]
+    assert gone([], fuzzy, LIKED) == []
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,13 @@ Sensitivity = Literal["low", "normal", "high"]
 SAID_FLOOR = 1e-6
 """A posterior below it counts as this."""
 OMITTED_BELOW = 0.6
-"""A word whose phones score this much on average (of 1) was said, however little the reading would miss it, ..."""
-UNHEARD_BELOW = 0.5
-"""... unless it is heard less than this (mean posterior of its canonical phones), while ..."""
+"""A word that the best reading skips was left out if its phones score less than this on average (of 1)."""
 CLEAR_FROM = 0.97
-"""... the rest is heard as surely as this: then the lattice alone decides."""
+"""Where the other words are heard as surely as this (mean posterior of their canonical phones), ..."""
+MISSING_FROM = 0.5
+"""... a word was left out if its phones are missing with this probability on average, and ..."""
+UNHEARD_BELOW = 0.5
+"""... said with less than this: in clear speech the edit lattice needs no other witness."""
 WHOLE_PART = 3
 """So many words in a row are left out together, with no second opinion; two are enough at either end of the text."""
 CONTRADICTED_BELOW = 0.01
@@ -264,11 +266,11 @@ def inserted_phones(said: Said, symbols: Sequence[str]) -> tuple[Inserted, ...]:
 def left_out(
     skipped: Sequence[int], said: Said, canonical: Int64, word_ids: Int64, phone_score: Float64
 ) -> NDArray[np.bool_]:
-    """Which words were left out, shape (W,): those that the reading skips, if there is a second witness.
+    """Which words were left out, shape (W,).
 
-    The reading alone would rather do without a short word said in haste, and the scorer alone dislikes whatever was
-    said badly. No second witness is needed for a whole part of the text, and for a word of which nothing is heard in
-    clear speech.
+    A whole part of the text that the best reading skips was left out. A single word needs a second witness beside the
+    reading, which would rather do without a short word said in haste: the scorer, which dislikes whatever was said
+    badly. In clear speech the edit lattice alone decides.
 
     Args:
         skipped: words that the best reading skips.
@@ -281,11 +283,14 @@ def left_out(
     is_skipped = np.zeros(len(counts), dtype=bool)
     is_skipped[list(skipped)] = True
     is_disliked = np.bincount(word_ids, phone_score) / counts < OMITTED_BELOW
-    heard = own_posterior(said, canonical)
-    rest = heard[~is_skipped[word_ids]]
-    is_clear = len(rest) > 0 and float(rest.mean()) >= CLEAR_FROM
-    is_unheard = (np.bincount(word_ids, heard) / counts < UNHEARD_BELOW) & (counts > 1)
-    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped) | (is_unheard & is_clear))
+    heard = np.bincount(word_ids, own_posterior(said, canonical))
+    missing = np.bincount(word_ids, said.posterior[:, -1]) / counts
+    # The other words, without those that are skipped and the word itself.
+    others = (heard * ~is_skipped).sum() - heard * ~is_skipped
+    phones = (counts * ~is_skipped).sum() - counts * ~is_skipped
+    is_clear = others >= CLEAR_FROM * np.maximum(phones, 1)
+    is_unheard = (heard / counts < UNHEARD_BELOW) & (missing >= MISSING_FROM) & (counts > 1)
+    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped)) | (is_clear & is_unheard)
     return decided
 
 
