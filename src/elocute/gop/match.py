@@ -1,10 +1,10 @@
 """Step 5/10 - was it speech, and was it this text?
 
 Two questions, each answered by a logistic regression of few numbers. Speech: noises make the acoustic model hear few
-phones, and none surely. This text: with a strange text the best reading is dear for each phone that was heard, and the
-edit lattice doubts the phones that it takes for said. Fitted on right texts (whole, cut short, with noise), texts of
-other utterances, reversed speech, noises and tones, heard by acoustic models that did not train on the speakers
-(docs/experiments.md, section 17).
+phones, and none surely. This text: with a strange text the best reading is dear for each phone that was heard, the edit
+lattice doubts the phones that it takes for said, and words are missing where other speech is. Fitted on right texts
+(whole, cut short, with noise), texts of other utterances, reversed speech, noises and tones, heard by acoustic models
+that did not train on the speakers (docs/experiments.md, section 18).
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.ctc import Lattice
+from elocute.gop.reading import Reading
 from elocute.types import Float64, Posteriors
 
 HEARD_PROBABILITY = 0.2
 """A phone counts as heard where the acoustic model gives it this probability in one of its frames."""
 LEAST_HEARD = 0.2
 """Below this share of phones heard the recording holds no speech, or none of this text."""
-REFUSED_BELOW = 0.1
+REFUSED_BELOW = 0.05
 """Probability below which nothing is scored."""
-TRUSTED_FROM = 0.7
+TRUSTED_FROM = 0.8
 """Probability from which the scores stand as they are; below it the total falls with its square."""
 
-_SPEECH = (1.711, 29.717, 7.983, 6.271)
-"""Bias, and weights of how surely phones are heard, of their rate, of the share of the text's phones."""
-_TEXT = (-0.887, -4.563, 10.794)
-"""Bias, and weights of the log price of the reading, and of the mean posterior of the canonical phones."""
+_SPEECH = (3.028, 30.197, 8.449, 3.394)
+"""Bias, and weights of how surely phones are heard, of their log rate, of the share of the text's phones heard."""
+_TEXT = (6.182, -4.135, 12.727, -31.188, -8.121)
+"""Bias, and weights of the log price of the reading, of the mean posterior of the canonical phones, of the share of the
+text in place of which other speech is, and of the share of the words that was said."""
 _PRICE_FLOOR = 0.2
 _RATE_FLOOR = 0.005
 _FRAME_SHIFT_S = 0.02
@@ -66,27 +68,31 @@ class Match:
         return min(min(self.speech, self.text) / TRUSTED_FROM, 1.0) ** 2
 
 
-def match(posteriors: Posteriors, said: Lattice, own: Float64, price: float) -> Match:
+def match(posteriors: Posteriors, said: Lattice, own: Float64, reading: Reading, phones: int, share: float) -> Match:
     """Compare a recording with a text.
 
     Args:
         posteriors: of the whole recording.
         said: lattice of the words that were said.
         own: shape (L,), posterior that each of their phones was said as it should be.
-        price: of the best reading of the whole text, nats.
+        reading: of the whole text.
+        phones: of the whole text.
+        share: of its words that was said.
     """
     probs = np.exp(posteriors.log_probs.max(axis=1).astype(np.float64))
     best = posteriors.log_probs.argmax(axis=1)
     blank_id = posteriors.phone_set.blank_id
     sound = best != blank_id
-    phones = max(int(((np.diff(best, prepend=blank_id) != 0) & sound).sum()), 1)
+    sounds = max(int(((np.diff(best, prepend=blank_id) != 0) & sound).sum()), 1)
     surely = float(probs[sound].mean()) if sound.any() else 0.0
-    rate = phones / len(best) * _FRAME_SHIFT_S / posteriors.frame_shift_s
+    rate = sounds / len(best) * _FRAME_SHIFT_S / posteriors.frame_shift_s
     heard = heard_phones(said)
     bias, *weights = _SPEECH
     speech = bias + np.dot(weights, [surely, np.log(rate + _RATE_FLOOR), heard.mean()])
+    inserted = sum(len(extra.phones) for extra in reading.extras if extra.kind == "insertion")
+    replaced = min(1.0 - share, inserted / phones)
     bias, *weights = _TEXT
-    text = bias + np.dot(weights, [np.log(price / phones + _PRICE_FLOOR), own.mean()])
+    text = bias + np.dot(weights, [np.log(reading.price / sounds + _PRICE_FLOOR), own.mean(), replaced, share])
     return Match(heard=heard, speech=_logistic(float(speech)), text=_logistic(float(text)))
 
 

@@ -31,7 +31,8 @@ PRECISIONS = (0.8, 0.7)
 LEAST_RECALL = 0.85
 """Recall of what is flagged or unsure at high sensitivity."""
 MARGIN = 0.025
-"""Precision beyond what is asked: reports also flag the phones of words that they take for left out, not all rightly."""
+"""Precision beyond what is asked: reports also flag the phones of words that they take, not always rightly, for left
+out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
