@@ -54,12 +54,14 @@ STAGES = {
     "text": ("phonemize",),
     "decode": ("load_audio",),
     "variants": ("best_variants",),
+    "reading": ("read_words",),
     "lattice and GOP": ("analyse",),
-    "diagnosis": ("diagnose", "match"),
+    "edit lattice": ("said_posterior",),
+    "diagnosis": ("diagnose", "match", "left_out"),
 }
 """Stage and the functions of `elocute.assessor` that it is made of; network, scorer and the rest are added below."""
 NETWORK, SCORER, REST = "acoustic network", "scorer", "rest"
-ORDER = ("decode", "text", NETWORK, "variants", "lattice and GOP", SCORER, "diagnosis", REST)
+ORDER = ("decode", "text", NETWORK, "variants", "reading", "lattice and GOP", "edit lattice", SCORER, "diagnosis", REST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
