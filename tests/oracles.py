@@ -250,7 +250,7 @@ def reading_moves(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Where a reader is: in a gap, at a label (None: the blank), which belongs to a filler or not."""
+    """Where a reader is: in a gap, at a label (None: the blank), in the midst of speech added there or not."""
 
     gap: int
     label: int | None = None
@@ -277,7 +277,7 @@ def best_reading_price(
 
     def steps(reader: Reader, phones: int) -> Iterator[tuple[Reader, float]]:
         """Where the reader can be one frame later, and what it costs."""
-        yield Reader(gap=reader.gap), 0.0
+        yield Reader(gap=reader.gap, is_filler=reader.is_filler), 0.0
         if reader.label is not None:
             yield reader, 0.0
         for k in set(range(phones)) - {reader.label}:

@@ -77,7 +77,7 @@ def price_of_path(problem: ReadingProblem, path: Sequence[_Said]) -> float:
         if item.is_added:
             is_border = item.place in borders
             entry = moves.get((gap, item.place), np.inf) + (prices.filler if is_border else prices.added_phone)
-            if last is not None and last.is_added and last.place == item.place and item.start == end:
+            if last is not None and last.is_added and last.place == item.place:
                 entry = min(entry, prices.filler_phone if is_border else prices.added_phone)
         else:
             canonical = text[item.place]
@@ -222,12 +222,15 @@ READINGS = {
         (),
         [extra("insertion", 1, None, "M UW", 2)],
     ),
-    "broken off at the end": (ELEPHANT, "EH L AH F", (), (0,), []),
+    "broken off at the end": (ELEPHANT, "EH L AH", (), (0,), []),
+    "more than half of a word": (ELEPHANT, "EH L AH F", (), (), []),
+    "half of a word, with one phone missing": ("B IY | AY", "B AY", (), (), []),
+    "half of a word, with two phones missing": ("S AY | S P IY K", "S AY S P", (), (1,), []),
     "broken off, and the rest is missing": (TEXT, "DH AH B L", (2, 3), (1,), []),
     "broken off in the middle": (f"DH AH | {ELEPHANT} | S AE T", "DH AH EH L AH S AE T", (), (1,), []),
     "begun twice and never finished": (
         f"DH AH | {ELEPHANT}",
-        "DH AH EH L AH EH L AH F",
+        "DH AH EH L AH EH L AH",
         (),
         (1,),
         [extra("restart", 1, 1, "EH L AH", 2)],
@@ -266,6 +269,18 @@ def test_what_was_left_out_has_the_price_that_is_asked_for() -> None:
     assert found.skipped == (1, 2, 3)
     assert found.price == pytest.approx(3.0)
     assert read(TEXT, TEXT.replace("|", "")).price == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_filler_has_one_beginning_whether_it_pauses_or_not(paused: bool) -> None:
+    prices = ReadingPrices(filler=5.0, filler_phone=1.5)
+    log_probs = spoken("DH AH HH EH L OW K AE T", 1.0 - 1e-12)
+    if not paused:
+        log_probs = log_probs[1::3]
+    words = [ids("DH AH"), ids("K AE T")]
+    found = read_words(log_probs, words, one_label_phones(len(PHONES)), EditPrior.flat(len(PHONES)), prices)
+    assert [one.phones for one in found.extras] == [ids("HH EH L OW")]
+    assert found.price == pytest.approx(5.0 + 3 * 1.5)
 
 
 def test_a_long_text_read_twice_is_one_repetition_of_every_word() -> None:

@@ -37,7 +37,7 @@ class ReadingPrices:
     Attributes:
         added_phone: one certain phone added inside a word.
         filler: beginning with speech that is not of the text, between words, with one certain phone.
-        filler_phone: every further certain phone of it.
+        filler_phone: every further certain phone of it, at once or after a pause.
         skipped_word: leaving a word out.
         next_skipped_word: leaving out the word after one that was left out.
         going_back: to the beginning of the word just said.
