@@ -15,7 +15,8 @@ import oracles
 from ctc_problems import one_label_phones, posteriors
 from elocute.errors import PhoneError
 from elocute.gop import EditPrior, Extra, Reading, ReadingPrices, read_words
-from elocute.gop.reading import ExtraKind, _ReadingLattice, _Said
+from elocute.gop.reading import ExtraKind
+from elocute.gop.reading_lattice import ReadingLattice, SpokenPhone
 from elocute.gop.said import phone_emissions
 from elocute.phones import PHONES
 from elocute.types import PhoneSet
@@ -61,7 +62,7 @@ def test_the_best_reading_costs_what_a_search_of_all_states_finds(problem: Readi
     assert found.price == pytest.approx(price, abs=1e-9)
 
 
-def price_of_path(problem: ReadingProblem, path: Sequence[_Said]) -> float:
+def price_of_path(problem: ReadingProblem, path: Sequence[SpokenPhone]) -> float:
     """What a path costs by the prices alone, after checking that it is one."""
     log_probs, prices, text = problem.log_probs, problem.prices, [k for word in problem.words for k in word]
     said = np.log(np.maximum(problem.prior.said, 1e-300))
@@ -93,7 +94,7 @@ def price_of_path(problem: ReadingProblem, path: Sequence[_Said]) -> float:
 @given(reading_problems())
 def test_the_path_that_is_told_has_the_price_that_is_told(problem: ReadingProblem) -> None:
     phones = one_label_phones(len(problem.prior.inserted))
-    lattice = _ReadingLattice(phone_emissions(problem.log_probs, phones), problem.words, problem.prior, problem.prices)
+    lattice = ReadingLattice(phone_emissions(problem.log_probs, phones), problem.words, problem.prior, problem.prices)
     path, price = lattice.best_path()
     assert price_of_path(problem, path) == pytest.approx(price, abs=1e-9)
 

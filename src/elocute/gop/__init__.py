@@ -17,7 +17,8 @@ from elocute.gop.aligned import (
 )
 from elocute.gop.edits import Alternatives, alternatives
 from elocute.gop.free import gop_sf, gop_sf_per_frame, gop_vector, perceived_posterior
-from elocute.gop.reading import Extra, Reading, ReadingPrices, read_words
+from elocute.gop.reading import Extra, Reading, read_words
+from elocute.gop.reading_lattice import ReadingPrices
 from elocute.gop.said import EditPrior, Said, said_posterior
 
 __all__ = [
