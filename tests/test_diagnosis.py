@@ -488,7 +488,7 @@ def test_in_clear_speech_the_lattice_decides_alone(word: int, skipped: bool):
     assert gone(reading, missing_word(word, CLEAR), LIKED) == [word]
     assert gone(reading, missing_word(word, FUZZY), LIKED) == []
     assert gone(reading, heard_word({word: 0.0}, CLEAR), LIKED) == []  # something else was said
-    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM), LIKED) == [word]
+    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM + 0.001), LIKED) == [word]
     assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM - 0.01), LIKED) == []
     assert gone(reading, missing_word(word, CLEAR, 1.0 - MISSING_FROM, MISSING_FROM), LIKED) == []
 

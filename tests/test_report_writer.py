@@ -11,7 +11,7 @@ import pytest
 from elocute.assessor import cut
 from elocute.diagnosis import Detector, Inserted, diagnose
 from elocute.gop import EditPrior, Extra, Reading, said_posterior
-from elocute.gop.match import REFUSED_BELOW, TRUSTED_FROM, Match
+from elocute.gop.match import REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Match
 from elocute.phones import PHONES, phonemize
 from elocute.report import PhoneReport, Report, WordReport
 from elocute.report_writer import Finding, write_report
@@ -428,13 +428,13 @@ def test_a_recording_that_holds_something_else_is_not_scored(changes: dict[str, 
     assert not any("not of the text" in warning for warning in report.warnings)
 
 
-@pytest.mark.parametrize("name", ["speech", "text"])
-def test_the_less_a_recording_fits_the_lower_is_the_total(name: str):
+@pytest.mark.parametrize(("name", "sure"), [("speech", SURE_SPEECH), ("text", SURE_TEXT)])
+def test_the_less_a_recording_fits_the_lower_is_the_total(name: str, sure: float):
     """At the bound it is scored; where it is trusted the total stands as it is, and below it is said why it is low."""
     found = finding(evenly(SAID))
     whole = written(found)
     totals = []
-    for probability in (REFUSED_BELOW, TRUSTED_FROM / 2, TRUSTED_FROM - 0.01, TRUSTED_FROM):
+    for probability in (REFUSED_BELOW, sure / 2, sure - 0.01, sure):
         match = replace(FITS, **{name: probability})
         report = written(replace(found, match=match))
         totals.append(report.utterance.total)
@@ -442,7 +442,7 @@ def test_the_less_a_recording_fits_the_lower_is_the_total(name: str):
         assert report.utterance.accuracy == whole.utterance.accuracy
         assert report.words == whole.words
         is_lowered = any("so the total is lowered" in warning for warning in report.warnings)
-        assert is_lowered == (probability < TRUSTED_FROM)
+        assert is_lowered == (probability < sure)
     assert totals == sorted(totals)
     assert 0 < totals[0] < totals[1] < totals[-1] == whole.utterance.total
 

@@ -25,13 +25,13 @@ Sensitivity = Literal["low", "normal", "high"]
 
 SAID_FLOOR = 1e-6
 """A posterior below it counts as this."""
-OMITTED_BELOW = 0.6
+OMITTED_BELOW = 0.5
 """A word that the best reading skips was left out if its phones score less than this on average (of 1)."""
 CLEAR_FROM = 0.97
 """Where the other words are heard as surely as this (mean posterior of their canonical phones), ..."""
-MISSING_FROM = 0.5
+MISSING_FROM = 0.65
 """... a word was left out if its phones are missing with this probability on average, and ..."""
-UNHEARD_BELOW = 0.5
+UNHEARD_BELOW = 0.35
 """... said with less than this: in clear speech the edit lattice needs no other witness."""
 WHOLE_PART = 3
 """So many words in a row are left out together, with no second opinion; two are enough at either end of the text."""

@@ -24,8 +24,13 @@ LEAST_HEARD = 0.2
 """Below this share of phones heard the recording holds no speech, or none of this text."""
 REFUSED_BELOW = 0.05
 """Probability below which nothing is scored."""
-TRUSTED_FROM = 0.8
-"""Probability from which the scores stand as they are; below it the total falls with its square."""
+SURE_SPEECH = 0.6
+"""Probability of speech from which the total stands as it is; below it the total falls with its square."""
+SURE_TEXT = 0.35
+"""Probability of the text from which the total stands as it is; below it the total falls in proportion.
+
+Strict about noise, lenient about texts: among learners a low one means a heavy accent more often than another text.
+"""
 
 _SPEECH = (3.028, 30.197, 8.449, 3.394)
 """Bias, and weights of how surely phones are heard, of their log rate, of the share of the text's phones heard."""
@@ -65,7 +70,7 @@ class Match:
     @property
     def trust(self) -> float:
         """Share of the total that the recording deserves, 0 to 1."""
-        return min(min(self.speech, self.text) / TRUSTED_FROM, 1.0) ** 2
+        return min(self.speech / SURE_SPEECH, 1.0) ** 2 * min(self.text / SURE_TEXT, 1.0)
 
 
 def match(posteriors: Posteriors, said: Lattice, own: Float64, reading: Reading, phones: int, share: float) -> Match:

@@ -78,207 +78,232 @@ class ReadingLattice:
         with np.errstate(divide="ignore"):
             said = np.log(prior.said[text]) - np.log(right)[:, None]
         self.moves = _moves(bounds, -said[:, -1], prices)
-        is_border = np.isin(np.arange(L + 1), bounds)
         self.entry = np.full((2, L + 1, K), -np.inf)
         self.entry[0, :L] = said[:, :-1]
-        self.entry[1] = np.where(is_border, -prices.filler, -prices.added_phone)[:, None]
-        # From a filler phone to the next: as an entry into the same gap, at a price of its own.
-        self.going_on = np.where(is_border, -prices.filler_phone, -prices.added_phone)
+        self.entry[1] = -prices.added_phone
+        self.entry[1, bounds] = -prices.filler
+        # From a filler phone to the next: as an entry into the same gap, at a price of its own. Inside a word it has
+        # the price of any added phone.
+        self.borders, self.going_on = bounds, -prices.filler_phone
 
     def best_path(self) -> tuple[list[SpokenPhone], float]:
         """Labels of the best path, in time order, and what it costs."""
-        T, (_, gaps, K) = len(self.blank), self.entry.shape
-        labels, blanks = np.full((2, gaps, K), -np.inf), np.full(gaps, -np.inf)
-        blanks[0] = 0.0
-        held = np.full(gaps, -np.inf)  # in a blank behind a filler, which may go on
-        free = float(np.maximum(self.phones.max(axis=1), self.blank).sum())
-        stays, sources = [], []
-        from_label = np.zeros((T, gaps), dtype=bool)
-        for t in range(T):
-            source = _Sources.of(labels, blanks, held, self.moves, self.going_on)
-            arriving = source.arrivals() + self.entry
-            filler = source.within()
-            np.maximum(arriving[1], filler, out=arriving[1])
-            stays.append(np.packbits(labels >= arriving, axis=-1))
-            sources.append(source)
-            from_label[t] = source.said.mass > blanks
-            blanks = np.maximum(blanks, source.said.mass) + self.blank[t]
-            held = np.maximum(held, source.added.mass) + self.blank[t]
-            labels = np.maximum(labels, arriving) + self.phones[t]
-        return self._walk_back(labels, blanks, stays, sources, from_label, free)
-
-    def _walk_back(
-        self,
-        labels: Float64,
-        blanks: Float64,
-        stays: Sequence[NDArray[np.uint8]],
-        sources: Sequence[_Sources],
-        from_label: NDArray[np.bool_],
-        free: float,
-    ) -> tuple[list[SpokenPhone], float]:
-        """Follow the best path from the last frame to the first."""
-        last = _Sources.of(labels, blanks, blanks, self.moves, self.going_on)
-        ending = last.gap_best + self.moves[:, -1]
+        trace = self._forward()
+        T = len(self.blank)
+        best, _ = trace.open(T)
+        ending = best + self.moves[:, -1]
         gap = int(ending.argmax())
-        price = free - float(ending[gap])
-        state = last.state_in(gap, None)
+        free = float(np.maximum(self.phones.max(axis=1), self.blank).sum())
+        return self._walk_back(trace, gap), free - float(ending[gap])
+
+    def _forward(self) -> _Trace:
+        """Carry the masses over all frames; returns what the way back needs.
+
+        All is done in place, in arrays made here: making them anew for every frame takes longer than filling them.
+        """
+        T, (_, gaps, K) = len(self.blank), self.entry.shape
+        trace = _Trace.empty(T, gaps, K, self.borders)
+        # Row j of `before` is phone j-1, the one that was said last where gap j is; gap 0 has none.
+        masses = np.full((2 * gaps + 1, K), -np.inf)
+        before, labels, added = masses[:gaps], masses[1:].reshape(2, gaps, K), masses[gaps + 1 :]
+        last = np.empty((gaps + len(self.borders), K))
+        flags = np.zeros((3, gaps, K), dtype=bool)
+        entries = _Entries(self, trace)
+        for t in range(T + 1):
+            np.maximum(before, added, out=last[:gaps])
+            last[gaps:] = added.take(self.borders, axis=0)
+            np.greater_equal(added, before, out=flags[2])
+            trace.note_best_two(t, last)
+            if t < T:
+                arriving = entries.arriving(t)
+                np.greater_equal(labels, arriving, out=flags[:2])
+                np.maximum(labels, arriving, out=labels)
+                labels += self.phones[t]
+                trace.note_blanks(t + 1, self.blank[t])
+            trace.flags[t] = np.packbits(flags)
+        return trace
+
+    def _walk_back(self, trace: _Trace, gap: int) -> list[SpokenPhone]:
+        """Follow the best path from the last frame, in which it is in `gap`, to the first."""
+        end = len(self.blank)
+        state = trace.state_in(end, gap, None)
         path: list[SpokenPhone] = []
-        end = len(stays)
-        for t in range(len(stays) - 1, -1, -1):
+        for t in range(end - 1, -1, -1):
             if state is None:  # in the blank of `gap`
-                if from_label[t, gap]:
-                    state = sources[t].label_in(gap, None)
+                if trace.mass[t, 0, gap] > trace.blanks[t, gap]:
+                    state = trace.label_in(t, gap, None)
                     end = t
                 continue
             side, place, label = state
             if side == 2:  # in a blank inside the filler of a gap
-                source = sources[t]
-                if source.added.mass[place] > source.held[place]:
-                    state = 1, place, int(source.added.label[place])
+                border = trace.border(place)
+                if trace.mass[t, 0, border] > trace.held[t, border - trace.gaps]:
+                    state = 1, place, int(trace.label[t, 0, border])
                     end = t
                 continue
-            if stays[t][side, place, label // 8] >> (7 - label % 8) & 1:
+            if trace.flag(t, side, place, label):
                 continue
             path.append(SpokenPhone(is_added=side == 1, place=place, label=label, start=t, end=end))
             end = t
-            source = sources[t]
-            if side == 1 and source.within_wins(place, label, self.entry[1, place, label]):
-                gap, state = place, source.filler_in(place, label)
-            else:
-                gap = source.origin(place, label)
-                state = source.state_in(gap, label)
-        return path[::-1], price
+            entering = trace.entering(t, label) + self.moves[:, place]
+            gap = int(entering.argmax())
+            state = trace.state_in(t, gap, label)
+            if side == 1 and place in self.borders:
+                mass, filler = trace.filler_in(t, place, label)
+                if mass + self.going_on >= entering[gap] + self.entry[1, place, label]:
+                    gap, state = place, filler
+        return path[::-1]
+
+
+class _Entries:
+    """What enters each label, in arrays that are filled again for every frame."""
+
+    def __init__(self, lattice: ReadingLattice, trace: _Trace) -> None:
+        gaps, K = trace.gaps, trace.phones
+        self.trace, self.borders = trace, lattice.borders
+        self.entry, self.flat_entry = lattice.entry, lattice.entry.reshape(2, -1)
+        self.adding, self.going_on = lattice.entry[1, :, 0], lattice.going_on
+        self.into = np.ascontiguousarray(lattice.moves.T)
+        self.entering = np.empty((gaps, gaps))
+        self.flat_entering, self.entering_rows = self.entering.reshape(-1), np.arange(gaps) * gaps
+        self.result, self.rows = np.empty((2, gaps, K)), np.arange(gaps) * K
+        self.said, self.added = self.result.reshape(2, -1)
+        self.border_rows = self.rows[self.borders]
+        # Of each gap; where no filler can be, inside words, they stay as they are.
+        self.filler, self.other_filler = np.full((2, gaps), -np.inf)
+        self.last_added = np.full(gaps, -1)
+
+    def arriving(self, t: int) -> Float64:
+        """Best mass that enters each label in frame t, (2, gaps, K); a label cannot follow itself without a blank."""
+        gaps, label = self.trace.gaps, self.trace.label[t, 0]
+        best, other = self.trace.open(t)
+        np.add(self.into, best, out=self.entering)
+        origin = self.entering.argmax(axis=1)
+        reach = self.flat_entering[self.entering_rows + origin]
+        adding = reach + self.adding
+        # A filler goes on in its gap: with its last label only behind a blank.
+        filler, other_filler = np.maximum(self.trace.mass[t, :, gaps:], self.trace.held[t]) + self.going_on
+        self.filler[self.borders] = filler
+        self.result[1] = np.maximum(adding, self.filler)[:, None]
+        np.add(self.entry[0], reach[:, None], out=self.result[0])
+        same = self.border_rows + label[gaps:]
+        self.added[same] = np.maximum(adding[self.borders], other_filler)
+        # The best label of the best gap has to come from elsewhere, unless that gap's blank is as good.
+        bound = (other < best)[origin].nonzero()[0]
+        if len(bound):
+            merging = label[origin[bound]]
+            others = np.where(label[:gaps] == merging[:, None], other, best)
+            others += self.into[bound]
+            from_others = others.max(axis=1)
+            at = self.rows[bound] + merging
+            self.said[at] = self.flat_entry[0, at] + from_others
+            self.other_filler[self.borders] = other_filler
+            self.last_added[self.borders] = label[gaps:]
+            going_on = np.where(self.last_added[bound] == merging, self.other_filler[bound], self.filler[bound])
+            self.added[at] = np.maximum(from_others + self.adding[bound], going_on)
+        return self.result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _BestTwo:
-    """The best label of each gap and the next best, so that any one label can be left out.
+class _Trace:
+    """What the way back needs, for the state before each of T frames and after the last.
+
+    Rows are the gaps, with labels said or added last, and then the borders between words, with added labels alone.
+    Nothing in here has as many numbers as there are gaps and phones.
 
     Attributes:
-        label: (gaps,), the best label.
-        mass: (gaps,), its mass.
-        other_label: (gaps,), the best label but for that one.
-        other_mass: (gaps,), its mass.
+        gaps: how many.
+        phones: K.
+        borders: gaps between words, both ends included.
+        rows: (rows,), index of the first number of each row where it has K.
+        label: (T+1, 2, rows), the best label, and the best but for that one, so that any label can be left out.
+        mass: (T+1, 2, rows), theirs.
+        blanks: (T+1, gaps), mass of the blank.
+        held: (T+1, borders), mass of the blank behind a filler, which may go on.
+        flags: (T+1, bytes), bits of (3, gaps, K): in the frame that follows a label said is not entered anew, the same
+            for one added; and a last label was added, not said.
     """
 
+    gaps: int
+    phones: int
+    borders: Int64
+    rows: Int64
     label: Int64
     mass: Float64
-    other_label: Int64
-    other_mass: Float64
-
-    @classmethod
-    def of(cls, masses: Float64) -> _BestTwo:
-        """The best two of each row of masses (gaps, K)."""
-        rows = np.arange(len(masses))
-        label = masses.argmax(axis=1)
-        rest = masses.copy()
-        rest[rows, label] = -np.inf
-        other = rest.argmax(axis=1)
-        return cls(label=label, mass=masses[rows, label], other_label=other, other_mass=rest[rows, other])
-
-    def label_but(self, gap: int, label: int | None) -> int:
-        """Best label of a gap other than `label`."""
-        return int(self.other_label[gap] if self.label[gap] == label else self.label[gap])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sources:
-    """What a label of the next frame can be entered from; a label cannot follow itself without a blank.
-
-    One of these is kept for every frame: nothing in here has as many numbers as there are gaps and phones.
-
-    Attributes:
-        phones: K.
-        blanks: (gaps,).
-        moves: (gaps, gaps), the same array for all frames.
-        going_on: (gaps,), price of going on with a filler.
-        said: last labels in each gap, said or added.
-        is_added: (2, gaps), whether these best two were added.
-        added: those added.
-        gap_best: (gaps,), best mass in each gap.
-        gap_other: (gaps,), best mass in each gap but for that of its best label.
-    """
-
-    phones: int
     blanks: Float64
     held: Float64
-    moves: Float64
-    going_on: Float64
-    said: _BestTwo
-    is_added: NDArray[np.bool_]
-    added: _BestTwo
-    gap_best: Float64
-    gap_other: Float64
+    flags: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, labels: Float64, blanks: Float64, held: Float64, moves: Float64, going_on: Float64) -> _Sources:
-        """Look at the masses of one frame."""
-        last = labels[1].copy()
-        np.maximum(last[1:], labels[0, :-1], out=last[1:])
-        said = _BestTwo.of(last)
-        rows = np.arange(len(last))
+    def empty(cls, frames: int, gaps: int, phones: int, borders: Int64) -> _Trace:
+        """To be filled; the masses of blanks are those before the first frame."""
+        rows = gaps + len(borders)
+        blanks, held = np.empty((frames + 1, gaps)), np.empty((frames + 1, len(borders)))
+        blanks[0], held[0] = -np.inf, -np.inf
+        blanks[0, 0] = 0.0
         return cls(
-            phones=last.shape[1],
+            gaps=gaps,
+            phones=phones,
+            borders=borders,
+            rows=np.arange(rows) * phones,
+            label=np.empty((frames + 1, 2, rows), dtype=np.int64),
+            mass=np.empty((frames + 1, 2, rows)),
             blanks=blanks,
             held=held,
-            moves=moves,
-            going_on=going_on,
-            said=said,
-            is_added=np.stack([labels[1, rows, best] >= last[rows, best] for best in (said.label, said.other_label)]),
-            added=_BestTwo.of(labels[1]),
-            gap_best=np.maximum(blanks, said.mass),
-            gap_other=np.maximum(blanks, said.other_mass),
+            flags=np.empty((frames + 1, -(-3 * gaps * phones // 8)), dtype=np.uint8),
         )
 
-    def arrivals(self) -> Float64:
-        """Best mass that can enter each label at each gap, (gaps, K)."""
-        gaps = np.arange(len(self.gap_best))
-        origin = (self.moves + self.gap_best[:, None]).argmax(axis=0)
-        arriving = np.repeat((self.gap_best[origin] + self.moves[origin, gaps])[:, None], self.phones, axis=1)
-        merging = self.said.label[origin]
-        arriving[gaps, merging] = (self._but(merging) + self.moves).max(axis=0)
-        return arriving
+    def note_best_two(self, t: int, last: Float64) -> None:
+        """Note the best two labels of each row of `last` (rows, K), which is spoilt."""
+        flat = last.reshape(-1)
+        for label, mass in zip(self.label[t], self.mass[t], strict=True):
+            last.argmax(axis=1, out=label)
+            at = self.rows + label
+            mass[:] = flat[at]
+            flat[at] = -np.inf
 
-    def _but(self, label: Int64) -> Float64:
-        """Best mass of each gap without label[into], shape (from, into)."""
-        return np.where(self.said.label[:, None] == label, self.gap_other[:, None], self.gap_best[:, None])
+    def note_blanks(self, t: int, blank: float) -> None:
+        """Note the masses of blanks after frame t-1, in which a blank weighs `blank`."""
+        best = self.mass[t - 1, 0]
+        np.maximum(self.blanks[t - 1], best[: self.gaps], out=self.blanks[t])
+        np.maximum(self.held[t - 1], best[self.gaps :], out=self.held[t])
+        self.blanks[t] += blank
+        self.held[t] += blank
 
-    def _entering(self, place: int, label: int) -> Float64:
-        """Best mass of each gap that enters a label, (gaps,)."""
-        return np.where(self.said.label == label, self.gap_other, self.gap_best) + self.moves[:, place]
+    def open(self, t: int) -> Float64:
+        """Best mass in each gap, blank included, and the best but for its best label; shape (2, gaps)."""
+        return np.asarray(np.maximum(self.mass[t, :, : self.gaps], self.blanks[t]))
 
-    def origin(self, place: int, label: int) -> int:
-        """Gap from which the best path into a label comes."""
-        return int(self._entering(place, label).argmax())
+    def entering(self, t: int, label: int) -> Float64:
+        """Best mass of each gap from which `label` can follow."""
+        best, other = self.open(t)
+        return np.asarray(np.where(self.label[t, 0, : self.gaps] == label, other, best))
 
-    def within(self) -> Float64:
-        """Best mass of a filler that goes on with each label, (gaps, K)."""
-        on = np.repeat(np.maximum(self.added.mass, self.held)[:, None], self.phones, axis=1)
-        on[np.arange(len(on)), self.added.label] = np.maximum(self.added.other_mass, self.held)
-        return np.asarray(on + self.going_on[:, None])
+    def flag(self, t: int, kind: int, gap: int, label: int) -> bool:
+        """One of the bits."""
+        byte, bit = divmod((kind * self.gaps + gap) * self.phones + label, 8)
+        return bool(self.flags[t, byte] >> (7 - bit) & 1)
 
-    def within_wins(self, place: int, label: int, entry: float) -> bool:
-        """Whether the best path into an added label comes from the filler's last one."""
-        added = self.added.other_mass if self.added.label[place] == label else self.added.mass
-        return bool(
-            max(added[place], self.held[place]) + self.going_on[place] >= self._entering(place, label).max() + entry
-        )
+    def border(self, gap: int) -> int:
+        """Row of a gap that is a border."""
+        return self.gaps + int(np.searchsorted(self.borders, gap))
 
-    def filler_in(self, gap: int, label: int) -> tuple[int, int, int]:
-        """The filler's last state from which `label` can follow."""
-        added = self.added.other_mass if self.added.label[gap] == label else self.added.mass
-        return (2, gap, 0) if self.held[gap] >= added[gap] else (1, gap, self.added.label_but(gap, label))
+    def filler_in(self, t: int, gap: int, label: int) -> tuple[float, tuple[int, int, int]]:
+        """Mass, and the filler's last state from which `label` can follow."""
+        row = self.border(gap)
+        second = int(self.label[t, 0, row] == label)
+        added, held = float(self.mass[t, second, row]), float(self.held[t, row - self.gaps])
+        return (held, (2, gap, 0)) if held >= added else (added, (1, gap, int(self.label[t, second, row])))
 
-    def state_in(self, gap: int, label: int | None) -> tuple[int, int, int] | None:
+    def state_in(self, t: int, gap: int, label: int | None) -> tuple[int, int, int] | None:
         """Best state of a gap from which `label` can follow; None is the blank."""
-        best = self.gap_other[gap] if self.said.label[gap] == label else self.gap_best[gap]
-        return None if self.blanks[gap] >= best else self.label_in(gap, label)
+        second = int(self.label[t, 0, gap] == label)
+        return None if self.blanks[t, gap] >= self.mass[t, second, gap] else self.label_in(t, gap, label)
 
-    def label_in(self, gap: int, label: int | None) -> tuple[int, int, int]:
+    def label_in(self, t: int, gap: int, label: int | None) -> tuple[int, int, int]:
         """Best label of a gap other than `label`: whether added, its place, and itself."""
-        said = self.said.label_but(gap, label)
-        is_added = self.is_added[int(self.said.label[gap] == label), gap]
-        return (1, gap, said) if is_added else (0, gap - 1, said)
+        said = int(self.label[t, int(self.label[t, 0, gap] == label), gap])
+        return (1, gap, said) if self.flag(t, 2, gap, said) else (0, gap - 1, said)
 
 
 def _moves(bounds: Int64, dropped: Float64, prices: ReadingPrices) -> Float64:
@@ -293,27 +318,20 @@ def _moves(bounds: Int64, dropped: Float64, prices: ReadingPrices) -> Float64:
     moves = np.full((L + 1, L + 1), -np.inf)
     np.fill_diagonal(moves, 0.0)
     skips = np.array([0.0, *(-prices.skipped_word - n * prices.next_skipped_word for n in range(W))])
+    turns = np.full((L + 1, W + 1), -np.inf)  # from each gap to the beginning of each word, and to the end
     for word in range(W):
         begin, end = int(bounds[word]), int(bounds[word + 1])
         # Phones dropped inside a word, but not all of them: that is a skipped word.
-        for gap in range(begin, end + 1):
-            for later in range(gap + 1, end + 1):
-                if later - gap < end - begin:
-                    moves[gap, later] = -dropped[gap:later].sum()
-        # From its beginning: words are skipped. From its inside: it is broken off first.
         for gap in range(begin, end):
-            broken = 0.0 if gap == begin else prices.breaking_off
-            skipped = 0 if gap == begin else 1
-            for target in range(word + 1, W + 1):
-                n = target - word - skipped  # a word broken off was not skipped
-                weight = skips[n] - broken
-                place = int(bounds[target])
-                moves[gap, place] = max(moves[gap, place], weight)
+            moves[gap, gap + 1 : end + 1] = -np.cumsum(dropped[gap:end])
+        moves[begin, end] = -np.inf
+        # From its beginning words are left out. One that is broken off, in its inside, is not left out.
+        inside, later = slice(begin + 1, end), W - word
+        turns[begin, word + 1 :] = skips[1 : later + 1]
+        turns[inside, word + 1 :] = skips[:later] - prices.breaking_off
         # From its inside and from its end: back to its beginning, or to that of a word before.
-        for gap in range(begin + 1, end + 1):
-            broken = 0.0 if gap == end else prices.breaking_off
-            for target in range(word + 1):
-                weight = -prices.going_back - (word - target) * prices.further_back - broken
-                place = int(bounds[target])
-                moves[gap, place] = max(moves[gap, place], weight)
+        back = -prices.going_back - np.arange(word, -1, -1) * prices.further_back
+        turns[inside, : word + 1] = back - prices.breaking_off
+        turns[end, : word + 1] = back
+    moves[:, bounds] = np.maximum(moves[:, bounds], turns)
     return moves
