@@ -16,7 +16,6 @@ from elocute.diagnosis import (
     MISSING_FROM,
     OMITTED_BELOW,
     SAID_FLOOR,
-    UNHEARD_BELOW,
     WHOLE_PART,
     Detector,
     Diagnosis,
@@ -488,9 +487,8 @@ def test_in_clear_speech_the_lattice_decides_alone(word: int, skipped: bool):
     assert gone(reading, missing_word(word, CLEAR), LIKED) == [word]
     assert gone(reading, missing_word(word, FUZZY), LIKED) == []
     assert gone(reading, heard_word({word: 0.0}, CLEAR), LIKED) == []  # something else was said
-    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM + 0.001), LIKED) == [word]
-    assert gone(reading, missing_word(word, CLEAR, UNHEARD_BELOW - 0.01, MISSING_FROM - 0.01), LIKED) == []
-    assert gone(reading, missing_word(word, CLEAR, 1.0 - MISSING_FROM, MISSING_FROM), LIKED) == []
+    assert gone(reading, missing_word(word, CLEAR, 0.0, MISSING_FROM + 0.01), LIKED) == [word]
+    assert gone(reading, missing_word(word, CLEAR, 0.0, MISSING_FROM - 0.01), LIKED) == []
 
 
 def test_how_clear_the_speech_is_is_judged_without_what_was_skipped():

@@ -30,9 +30,8 @@ OMITTED_BELOW = 0.5
 CLEAR_FROM = 0.97
 """Where the other words are heard as surely as this (mean posterior of their canonical phones), ..."""
 MISSING_FROM = 0.65
-"""... a word was left out if its phones are missing with this probability on average, and ..."""
-UNHEARD_BELOW = 0.35
-"""... said with less than this: in clear speech the edit lattice needs no other witness."""
+"""... a word was left out if its phones are missing with this probability on average: in clear speech the edit lattice
+needs no other witness."""
 WHOLE_PART = 3
 """So many words in a row are left out together, with no second opinion; two are enough at either end of the text."""
 CONTRADICTED_BELOW = 0.01
@@ -289,8 +288,8 @@ def left_out(
     others = (heard * ~is_skipped).sum() - heard * ~is_skipped
     phones = (counts * ~is_skipped).sum() - counts * ~is_skipped
     is_clear = others >= CLEAR_FROM * np.maximum(phones, 1)
-    is_unheard = (heard / counts < UNHEARD_BELOW) & (missing >= MISSING_FROM) & (counts > 1)
-    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped)) | (is_clear & is_unheard)
+    is_missing = (missing >= MISSING_FROM) & (counts > 1)
+    decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped)) | (is_clear & is_missing)
     return decided
 
 

@@ -40,9 +40,9 @@ def test_the_card_is_of_this_model(scorer: EmbeddedScorer):
     assert card["bytes"] == len((files("elocute") / "assets" / "scorer.onnx").read_bytes())
     assert scorer.version == card["version"]
     detector = card["detector"]
-    assert len(detector["weights"]) == 5
-    assert 0 < detector["threshold"] < 1
-    assert detector["omission_nats_per_phone"] > 0
+    assert len(detector["weights"]) == 3
+    assert detector["thresholds"] == sorted(detector["thresholds"], reverse=True)
+    assert 0 < detector["thresholds"][-1] and detector["thresholds"][0] < 1
     assert card["evaluation"]["scores"]["phone"]["pcc"] > card["evaluation"]["baselines"]["phone prior"]["pcc"]
 
 
