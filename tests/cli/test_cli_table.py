@@ -72,7 +72,7 @@ def test_errors_can_be_told_without_colour() -> None:
     """Each kind of error has a sign of its own, explained in one line."""
     for marks in (UNICODE, ASCII):
         text = printed(weather(), marks=marks)
-        (legend,) = [line for line in text.splitlines() if "other sound" in line]
+        (legend,) = [line for line in text.splitlines() if "( ) left out" in line]
         assert cell_len(legend.rstrip()) <= 80
         for sign in (marks.wrong, marks.heavy, marks.unclear, "( )", "+ added"):
             assert sign in legend

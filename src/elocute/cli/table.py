@@ -157,7 +157,7 @@ class _Page:
     def _legend(self) -> Text:
         marks = self.marks
         legend = Text(style="dim")
-        signs = (f"{marks.wrong} other sound", "( ) left out", "+ added", f"{marks.heavy} heavy accent")
+        signs = (f"{marks.wrong} other", "( ) left out", "+ added", f"{marks.heavy} accent")
         legend.append("  ".join((*signs, f"{marks.unclear} unsure  ")))
         for label, share in (("good", GOOD), ("fair", FAIR)):
             score = share * self.report.scale
