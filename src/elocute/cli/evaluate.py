@@ -35,6 +35,8 @@ EXAMPLES = (
     "elocute evaluate speechocean762 DIR --split train --folds 5 \\",
     "  --latency benchmarks/latency.json --card docs",
     "elocute evaluate l2arctic DIR --json mdd.json",
+    "elocute evaluate robustness DIR --noise NOISES --limit 200 --plot totals.svg",
+    "elocute evaluate localisation DIR --split test --limit 100",
 )
 """Shown under the help of the command."""
 
