@@ -114,9 +114,8 @@ def said_posterior(
         ValueError: the prior is of another phone set.
 
     Deviates: at most `LONGEST_SKIP` phones in a row are left out. Probabilities are scaled frame by frame, not
-        logarithms; what is less than 1e-290 of a frame's mass is lost. What enters a label from other labels is a
-        difference, good to 1e-16 of that label's own mass: it matters only where the prior forbids all else.
-    Cost: time O(T L K), three passes; memory O(L K) a frame of one block.
+        logarithms; what is less than 1e-290 of a frame's mass is lost.
+    Cost: time O(T L K (L + K)), four products of small matrices a frame; memory O(L K) a frame of one block.
 
     >>> phones = PhoneSet(symbols=("S", "TH"), tokens=((1,), (2,)), size=3, blank_id=0)
     >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
@@ -151,19 +150,21 @@ def phone_emissions(log_probs: ArrayLike, phone_set: PhoneSet) -> Emissions:
 class _EditLattice:
     """The forward and the backward pass.
 
-    Masses of a frame are those of `labels`, shape (2, L+1, K): said for phone j (the last row stays empty) and added in
-    gap j; and of `blanks`, shape (L+1,). They are scaled to sum to 1.
+    Masses of a frame have shape (L+1, K+1): by gap, and by the label that was said or added last; the last column is
+    the gap's blank. Whether the label was said for phone j-1 or added in gap j is the same to all that follows, so
+    that the two are one number. Masses are scaled to sum to 1, and in the backward pass to be at most 1.
+
+    Weights have the same shape, with nothing for the blank, so that whole arrays are multiplied and added; operations
+    on a part of the columns take several times as long.
     """
 
     def __init__(self, emissions: Float64, blanks: Float64, canonical: Int64, prior: EditPrior) -> None:
         L, K = len(canonical), len(prior.inserted)
         self.doubt = 1.0 - np.diagonal(prior.said)
-        self.emissions, self.blanks = emissions, blanks
-        self.block_frames = max(16, _BLOCK_NUMBERS // ((L + 1) * K))
-        self.masses = np.empty((L + 1, K + 1))
-        self.weights = np.zeros((2, L + 1, K))
-        self.weights[0, :L] = prior.said[canonical, :-1]
-        self.weights[1] = prior.inserted
+        self.emissions = np.column_stack([emissions, blanks])
+        self.block_frames = max(16, _BLOCK_NUMBERS // ((L + 1) * (K + 1)))
+        self.said = np.column_stack([prior.said[canonical, :-1], np.zeros(L)])
+        self.added = np.tile(np.append(prior.inserted, 0.0), (L + 1, 1))
         skipping = prior.said[canonical, -1]
         # Row j: from which gaps gap j is reached by leaving out all phones between, and how likely that is.
         self.skips = np.eye(L + 1)
@@ -171,97 +172,99 @@ class _EditLattice:
             rows = np.arange(reach, L + 1)
             self.skips[rows, rows - reach] = self.skips[rows, rows - reach + 1] * skipping[rows - reach]
         self.log_rest = (L + 1) * float(np.log1p(-prior.inserted.sum()))  # every gap adds nothing, or nothing more
+        self.others = 1.0 - np.eye(K + 1)  # a label is entered from all but itself
+        self.ones = np.ones(K + 1)
+        self.reached, self.entered = np.empty((2, L + 1, K + 1))  # filled again by every frame
 
     def solve(self) -> Said:
         """Posteriors of every edit."""
-        _, gaps, K = self.weights.shape
         blocks, entries, log_scale, ending = self._forward()
-        edits, moments = np.zeros_like(self.weights), np.zeros((gaps, K))
+        said, added, moments = np.zeros_like(self.said), np.zeros_like(self.added), np.zeros_like(self.added)
         # After the last frame all phones that are left are skipped.
-        after_blank = self.skips[-1].copy()
-        after = np.empty_like(self.weights)
-        after[0, :-1], after[0, -1], after[1] = after_blank[1:, None], 0.0, after_blank[:, None]
+        after = np.repeat(self.skips[-1][:, None], len(self.ones), axis=1)
+        as_said, as_added = np.empty_like(said), np.empty_like(added)
         to_go = -ending  # log of what scales `after`, less the log of the whole
         for number in range(len(blocks) - 1, -1, -1):
             begin = number * self.block_frames
             if number < len(blocks) - 1:
-                entries = self._entries(*blocks[number], begin)
+                entries = self._entries(blocks[number], begin)
             for t in range(begin + len(entries) - 1, begin - 1, -1):
                 after *= self.emissions[t]
-                after_blank *= self.blanks[t]
-                entering = self.weights * after
+                np.multiply(self.said, after[1:], out=as_said)
+                np.multiply(self.added, after, out=as_added)
                 # Beyond e^700 the other factors were rounded to nothing long before.
-                entered = entering * (entries[t - begin] * np.exp(min(log_scale[t] + to_go, 700.0)))
-                edits += entered
-                moments += t * entered[1]
-                onward = self.skips.T @ (entering[0] + entering[1])
-                anything = onward.sum(axis=1)
-                left = np.maximum(anything[:, None] - onward, 0.0) + after_blank[:, None]
-                after[0, :-1] += left[1:]
-                after[1] += left
-                after_blank += anything
-                total = after.max()
-                after /= total
-                after_blank /= total
-                to_go += np.log(total)
-        posterior = np.column_stack([edits[0, :-1], np.maximum(1.0 - edits[0, :-1].sum(axis=1), 0.0)])
+                entry = entries[t - begin]
+                entry *= np.exp(min(log_scale[t] + to_go, 700.0))
+                said += np.multiply(as_said, entry[:-1], out=self.entered[:-1])
+                added += np.multiply(as_added, entry, out=self.entered)
+                if t:  # what begins in frame t is counted t times in all: in frames t, t-1, .. 1
+                    moments += added
+                to_go += self._step_back(after, as_said, as_added)
+        said[:, -1] = np.maximum(1.0 - said[:, :-1].sum(axis=1), 0.0)
+        added, moments = added[:, :-1], moments[:, :-1]
         frame = np.full_like(moments, np.nan)
-        np.divide(moments, edits[1], out=frame, where=edits[1] > 0.0)
+        np.divide(moments, added, out=frame, where=added > 0.0)
         return Said(
-            posterior=posterior / posterior.sum(axis=1, keepdims=True),
-            inserted=edits[1],
+            posterior=said / said.sum(axis=1, keepdims=True),
+            inserted=added,
             inserted_frame=frame,
             doubt=self.doubt,
             log_evidence=ending + self.log_rest,
         )
 
-    def _forward(self) -> tuple[list[tuple[Float64, Float64]], list[Float64], Float64, float]:
+    def _forward(self) -> tuple[list[Float64], list[Float64], Float64, float]:
         """Masses before each block, entries of the last one, log scale before each frame (T,), log of the whole."""
-        labels, blanks = np.zeros_like(self.weights), np.zeros(self.weights.shape[1])
-        blanks[0] = 1.0
-        blocks: list[tuple[Float64, Float64]] = []
+        masses = np.zeros_like(self.reached)
+        masses[0, -1] = 1.0
+        blocks: list[Float64] = []
         entries: list[Float64] = []
         log_scale = np.zeros(len(self.emissions) + 1)
         for t in range(len(self.emissions)):
             if t % self.block_frames == 0:
-                blocks.append((labels.copy(), blanks.copy()))
+                blocks.append(masses.copy())
                 entries = []
-            entry, scale = self._step(labels, blanks, t)
+            entry, scale = self._step(masses, t)
             entries.append(entry)
             log_scale[t + 1] = log_scale[t] + np.log(scale) if scale > 0.0 else -np.inf
-        ending = (blanks + self._last_labels(labels).sum(axis=1)) @ self.skips[-1]
+        ending = masses.sum(axis=1) @ self.skips[-1]
         if not (ending > 0.0 and np.isfinite(log_scale[-1])):
             raise AlignmentError("no string of phones is possible in the recording; check that it holds any sound")
         return blocks, entries, log_scale, float(log_scale[-1] + np.log(ending))
 
-    def _entries(self, labels: Float64, blanks: Float64, begin: int) -> list[Float64]:
-        """Mass that may enter each label at each gap (L+1, K), for each frame of a block."""
-        labels, blanks = labels.copy(), blanks.copy()
+    def _entries(self, masses: Float64, begin: int) -> list[Float64]:
+        """Mass that may enter each label at each gap, for each frame of a block."""
+        masses = masses.copy()
         end = min(begin + self.block_frames, len(self.emissions))
-        return [self._step(labels, blanks, t)[0] for t in range(begin, end)]
+        return [self._step(masses, t)[0] for t in range(begin, end)]
 
-    def _step(self, labels: Float64, blanks: Float64, t: int) -> tuple[Float64, float]:
-        """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K), and their sum."""
-        last = self.masses[:, :-1]
-        last[:] = labels[1]
-        last[1:] += labels[0, :-1]
-        self.masses[:, -1] = blanks
-        reached = self.skips @ self.masses
-        entry = reached.sum(axis=1, keepdims=True) - reached[:, :-1]
-        np.maximum(entry, 0.0, out=entry)  # rounding can leave -1e-17
-        labels += self.weights * entry
-        labels *= self.emissions[t]
-        blanks += last.sum(axis=1)
-        blanks *= self.blanks[t]
-        scale = float(labels.sum() + blanks.sum())
+    def _step(self, masses: Float64, t: int) -> tuple[Float64, float]:
+        """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K+1), and their sum."""
+        np.matmul(self.skips, masses, out=self.reached)
+        entry = self.reached @ self.others
+        masses[:, -1] = masses @ self.ones
+        masses += np.multiply(self.added, entry, out=self.entered)
+        masses[1:] += np.multiply(self.said, entry[:-1], out=self.entered[:-1])
+        masses *= self.emissions[t]
+        scale = float(masses.sum())
         if scale > 0.0:
-            labels *= 1.0 / scale
-            blanks *= 1.0 / scale
+            masses *= 1.0 / scale
         return entry, scale
 
-    @staticmethod
-    def _last_labels(labels: Float64) -> Float64:
-        """Mass in the gaps by the label said last, shape (L+1, K)."""
-        last = labels[1].copy()
-        last[1:] += labels[0, :-1]
-        return np.asarray(last)
+    def _step_back(self, after: Float64, as_said: Float64, as_added: Float64) -> float:
+        """From what follows each state, in a frame, to what follows it before that frame.
+
+        Args:
+            after: shape (L+1, K+1), the frame included; changed in place.
+            as_said: shape (L, K+1), mass of each label that is entered for a phone of the text.
+            as_added: shape (L+1, K+1), of each that is added; spoilt.
+
+        Returns:
+            The log of the scale that was taken out.
+        """
+        as_added[:-1] += as_said
+        onward = np.matmul(self.skips.T, as_added, out=self.reached)
+        onward[:, -1] = after[:, -1]
+        after += np.matmul(onward, self.others, out=self.entered)
+        total = float(after.max())
+        after /= total
+        return float(np.log(total))
