@@ -24,7 +24,7 @@ LEAST_HEARD = 0.2
 """Below this share of phones heard the recording holds no speech, or none of this text."""
 REFUSED_BELOW = 0.05
 """Probability below which nothing is scored."""
-SURE_SPEECH = 0.6
+SURE_SPEECH = 0.85
 """Probability of speech from which the total stands as it is; below it the total falls with its square."""
 SURE_TEXT = 0.35
 """Probability of the text from which the total stands as it is; below it the total falls in proportion.
