@@ -404,6 +404,20 @@ def test_a_long_text():
     assert report.mispronunciations == ()
 
 
+def test_a_long_text_of_which_only_the_beginning_was_read():
+    report = assessor(SAID).assess(recording(30.0), f"{TEXT} {' '.join(['We want more money for our zoo.'] * 20)}")
+    assert [word.error for word in report.words] == [None] * 5 + ["omission"] * 140
+
+
+def test_a_long_text_of_which_nothing_was_read():
+    check_unscored(assessor([]).assess(recording(30.0), " ".join([TEXT] * 30)))
+
+
+def test_a_text_for_which_other_speech_leaves_no_frames_is_not_scored():
+    said = [phone.symbol for phone in phonemize("my father drives a red car down the road and up").phones]
+    check_unscored(assessor(said).assess(recording(1.2), "extraordinary"))
+
+
 def test_given_pronunciations_fix_what_is_right():
     report = assessor(["S", "IH", "NG", "K"]).assess(recording(1.0), "think", pronunciations=[["S", "IH1", "NG", "K"]])
     assert symbols(report.words) == ["S", "IH", "NG", "K"]

@@ -27,6 +27,9 @@ from elocute.scorer.embedded import EmbeddedScorer, Scores
 from elocute.types import SAMPLE_RATE_HZ, Audio, Canonical, Float64, Int64, Posteriors, Word
 
 SCALES = (1, 10, 100)
+MOST_UNREAD = 64
+"""Phones of skipped words that are looked at: without more of them the edit lattice would take the text for impossible,
+and that so much was left out needs no second opinion."""
 
 
 class Scorer(Protocol):
@@ -132,9 +135,12 @@ class Assessor:
         reading = read_words(posteriors.log_probs, words, posteriors.phone_set, self.prior)
         kept = reading.kept_frames(len(posteriors.log_probs))
         heard, audio = cut(posteriors, recording, kept)
-        everything = list(range(len(words)))
-        fitting = everything if _fits(words, heard) else [n for n in everything if n not in reading.skipped]
-        if not fitting or not _fits([words[n] for n in fitting], heard):
+        fitting = _to_examine(words, reading.skipped, heard)
+        if not fitting:  # next to nothing is of the text: all of the recording has to speak for it
+            reading, kept = replace(reading, extras=()), np.arange(len(posteriors.log_probs))
+            heard, audio = posteriors, recording
+            fitting = _to_examine(words, reading.skipped, heard)
+        if not fitting:
             raise AlignmentError(
                 f"the recording has {len(heard.log_probs)} frames; the {sum(map(len, words))} phones of the text need "
                 "more; record the whole text again"
@@ -223,6 +229,18 @@ def cut(posteriors: Posteriors, audio: Audio, kept: Int64) -> tuple[Posteriors, 
         replace(posteriors, log_probs=posteriors.log_probs[kept], ratings=None if ratings is None else ratings[kept]),
         replace(audio, samples=padded.reshape(frames, hop)[kept].reshape(-1)),
     )
+
+
+def _to_examine(words: Sequence[Sequence[int]], skipped: Sequence[int], posteriors: Posteriors) -> list[int]:
+    """Words to look at: all, but for skipped ones where those are too many; none if there are too few frames."""
+    rest = [n for n in range(len(words)) if n not in skipped]
+    if sum(len(words[n]) for n in skipped) > MOST_UNREAD:
+        # Of a text that was not read at all the beginning shows it as well.
+        lengths = np.cumsum([len(word) for word in words])
+        rest = rest or list(range(max(int((lengths <= MOST_UNREAD).sum()), 1)))
+    elif _fits(words, posteriors):
+        return list(range(len(words)))
+    return rest if _fits([words[n] for n in rest], posteriors) else []
 
 
 def _fits(words: Sequence[Sequence[int]], posteriors: Posteriors) -> bool:
