@@ -367,10 +367,10 @@ class _Writer:
         if quality.snr_db is not None and quality.snr_db < NOISY_DB:
             warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
         if not found.match.is_speech:
-            heard = found.match.heard
+            heard, sounds = found.match.heard.sum(), len(found.canonical.phones)
             warnings.append(
-                f"hardly any of the text was heard ({heard.sum()} of {len(heard)} sounds), so nothing is scored; check "
-                "that the recording holds speech, and this text"
+                f"hardly any of the text was heard ({heard} of {sounds} sounds), so nothing is scored; check that the "
+                "recording holds speech, and this text"
             )
         elif not found.is_scorable:
             warnings.append("the recording does not fit the text, so nothing is scored; check that this text was read")
