@@ -491,6 +491,12 @@ def test_in_clear_speech_the_lattice_decides_alone(word: int, skipped: bool):
     assert gone(reading, missing_word(word, CLEAR, 0.0, MISSING_FROM - 0.01), LIKED) == []
 
 
+def test_a_word_that_was_broken_off_was_not_left_out():
+    missing = missing_word(1, CLEAR)
+    assert gone([], missing, LIKED) == [1]
+    assert not left_out([], missing, ids(TEXT), WORDS, LIKED, begun=[1]).any()
+
+
 def test_how_clear_the_speech_is_is_judged_without_what_was_skipped():
     """The first word is skipped and fuzzy; without it the others are clear, with it they are not."""
     missing = missing_word(2, CLEAR)

@@ -148,7 +148,8 @@ class Assessor:
         part = self._examine(heard, audio, [canonical.words[n] for n in fitting])
         features = part.analysis.features
         skipped = [fitting.index(n) for n in reading.skipped if n in fitting]
-        gone = left_out(skipped, part.said, features.phone_ids, features.word_ids, part.scores.phone)
+        begun = [fitting.index(n) for n in reading.truncated if n in fitting]
+        gone = left_out(skipped, part.said, features.phone_ids, features.word_ids, part.scores.phone, begun=begun)
         doubts = self._doubts(part)
         said = [n for n, is_gone in zip(fitting, gone, strict=True) if not is_gone]
         if said and len(said) < len(fitting):

@@ -263,7 +263,13 @@ def inserted_phones(said: Said, symbols: Sequence[str]) -> tuple[Inserted, ...]:
 
 
 def left_out(
-    skipped: Sequence[int], said: Said, canonical: Int64, word_ids: Int64, phone_score: Float64
+    skipped: Sequence[int],
+    said: Said,
+    canonical: Int64,
+    word_ids: Int64,
+    phone_score: Float64,
+    *,
+    begun: Sequence[int] = (),
 ) -> NDArray[np.bool_]:
     """Which words were left out, shape (W,).
 
@@ -277,6 +283,7 @@ def left_out(
         canonical: shape (L,), phone ids.
         word_ids: shape (L,), word of each phone.
         phone_score: shape (L,), 0 to 1.
+        begun: words that the best reading breaks off; what is missing of them does not make them left out.
     """
     counts = np.bincount(word_ids)
     is_skipped = np.zeros(len(counts), dtype=bool)
@@ -289,6 +296,7 @@ def left_out(
     phones = (counts * ~is_skipped).sum() - counts * ~is_skipped
     is_clear = others >= CLEAR_FROM * np.maximum(phones, 1)
     is_missing = (missing >= MISSING_FROM) & (counts > 1)
+    is_missing[list(begun)] = False
     decided: NDArray[np.bool_] = is_skipped & (is_disliked | _whole_parts(is_skipped)) | (is_clear & is_missing)
     return decided
 
