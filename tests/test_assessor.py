@@ -450,7 +450,7 @@ def check_unscored(report: Report) -> str:
 
 def test_another_text_than_the_one_that_was_said_is_not_scored():
     reason = check_unscored(assessor(SAID).assess(recording(3.0), "Please give my money to someone."))
-    assert reason.startswith(("hardly any of the text was heard", "the recording does not fit the text"))
+    assert reason.startswith(("hardly any", "the recording does not fit", "the recording sounds like noise"))
 
 
 @pytest.mark.parametrize("certainty", [0.9, 0.9999])

@@ -182,6 +182,15 @@ def test_blocks_of_frames_leave_no_seam(T: int, monkeypatch: pytest.MonkeyPatch)
     agree(found, plain_sums(log_probs, canonical, prior, module.LONGEST_SKIP))
 
 
+@pytest.mark.parametrize("rows", [1, 3, 8, 9, 30])
+def test_parts_of_a_long_text_leave_no_seam(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TILE_ROWS", rows)
+    log_probs = random_log_probs(rows, T=14, V=3)
+    canonical, prior = [i % 2 for i in range(21)], random_prior(rows, 2)
+    found = said_posterior(log_probs, canonical, one_label_phones(2), prior)
+    agree(found, plain_sums(log_probs, canonical, prior, module.LONGEST_SKIP))
+
+
 @pytest.mark.parametrize("L", [7, 8, 9, 12])
 def test_only_so_many_phones_in_a_row_may_be_missing(L: int) -> None:
     # Fewer frames than phones: most of them must be missing.

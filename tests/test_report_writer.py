@@ -403,7 +403,10 @@ ANOTHER = "the recording does not fit the text, so nothing is scored"
     [
         ({"match": replace(FITS, heard=TWO_HEARD)}, TOO_LITTLE),
         ({"match": replace(FITS, heard=TWO_HEARD, text=0.0)}, TOO_LITTLE),
-        ({"match": replace(FITS, speech=REFUSED_BELOW - 0.01)}, "hardly any of the text was heard"),
+        (
+            {"match": replace(FITS, speech=REFUSED_BELOW - 0.01)},
+            "the recording sounds like noise, so nothing is scored",
+        ),
         ({"match": replace(FITS, heard=TWO_HEARD[2:3])}, "hardly any of the text was heard (0 of 15 sounds)"),
         ({"match": replace(FITS, text=REFUSED_BELOW - 0.01)}, ANOTHER),
         ({"spoken": ()}, ANOTHER),

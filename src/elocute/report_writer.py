@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from elocute.diagnosis import Diagnosis, Inserted
 from elocute.gop import Extra, Reading
-from elocute.gop.match import Match
+from elocute.gop.match import LEAST_HEARD, Match
 from elocute.phones import ipa_name
 from elocute.prosody import fluency
 from elocute.report import (
@@ -182,7 +182,8 @@ class _Writer:
         # From the back, so that an added phone does not move the places before it.
         for added in reversed(self.found.diagnosis.inserted if self.found.is_scorable else ()):
             if self._owner(added.gap) == number:
-                phones.insert(added.gap - int(places[0]), self._added(added))
+                at = added.gap - int(places[0])
+                phones.insert(at, _between(self._added(added), phones[:at], phones[at:]))
         is_wrong = any(phone.error for phone in phones) or self.found.diagnosis.misread[number]
         error: WordError | None = "mispronunciation" if is_wrong else None
         if index in self.found.reading.truncated:
@@ -366,7 +367,9 @@ class _Writer:
             warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
         if quality.snr_db is not None and quality.snr_db < NOISY_DB:
             warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
-        if not found.match.is_speech:
+        if not found.match.is_speech and found.match.heard.mean() >= LEAST_HEARD:
+            warnings.append("the recording sounds like noise, so nothing is scored; check that it holds speech")
+        elif not found.match.is_speech:
             heard, sounds = found.match.heard.sum(), len(found.canonical.phones)
             warnings.append(
                 f"hardly any of the text was heard ({heard} of {sounds} sounds), so nothing is scored; check that the "
@@ -399,6 +402,15 @@ class _Writer:
             seconds = sum(extra.end - extra.start for extra in inserted) * found.frame_shift_s
             warnings.append(f"{seconds:.1f} s of speech that is not of the text were left out of the scores")
         return warnings
+
+
+def _between(added: PhoneReport, before: Sequence[PhoneReport], after: Sequence[PhoneReport]) -> PhoneReport:
+    """An added phone between its neighbours: the lattice knows its frame on average, which may fall beside them."""
+    start, end = added.start_s or 0.0, added.end_s or 0.0
+    least = max((phone.start_s or 0.0 for phone in before), default=start)
+    most = min((phone.end_s or 0.0 for phone in after), default=end)
+    start = min(max(start, least), max(most, least))
+    return replace(added, start_s=start, end_s=max(min(end, most), start))
 
 
 def _with_stress(phone: Phone) -> str:

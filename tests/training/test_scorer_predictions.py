@@ -123,7 +123,7 @@ def test_a_phone_that_was_added_is_kept_with_its_place(audio: Path):
 def test_where_hardly_anything_was_heard_there_is_a_reason_and_no_score(audio: Path, said: list[str]):
     found = predicted(audio, said)
     assert not found.is_scored
-    assert found.reason.startswith(("hardly any of the text was heard", "the recording does not fit the text"))
+    assert found.reason.startswith(("hardly any", "the recording does not fit", "the recording sounds like noise"))
     assert (found.word, found.utterance, found.phone_error, found.heard) == (None, None, None, None)
     assert list(found.perceived) == said
 

@@ -32,6 +32,9 @@ from elocute.types import Float64, Int64, PhoneSet
 LONGEST_SKIP = 8
 """Canonical phones in a row that may be missing; more of them are a missing word, which is not decided here."""
 
+_TILE_ROWS = 64
+"""Gaps whose skips are worked on together."""
+
 _BLOCK_NUMBERS = 4_000_000
 """Of the forward pass so many numbers are kept (32 MB), those of one block of frames; the backward pass computes those
 of earlier blocks again. A sentence is one block."""
@@ -171,6 +174,7 @@ class _EditLattice:
         for reach in range(1, min(LONGEST_SKIP, L) + 1):
             rows = np.arange(reach, L + 1)
             self.skips[rows, rows - reach] = self.skips[rows, rows - reach + 1] * skipping[rows - reach]
+        self.onward, self.backward = _tiles(self.skips), _tiles(self.skips.T)
         self.log_rest = (L + 1) * float(np.log1p(-prior.inserted.sum()))  # every gap adds nothing, or nothing more
         self.others = 1.0 - np.eye(K + 1)  # a label is entered from all but itself
         self.ones = np.ones(K + 1)
@@ -228,7 +232,9 @@ class _EditLattice:
             log_scale[t + 1] = log_scale[t] + np.log(scale) if scale > 0.0 else -np.inf
         ending = masses.sum(axis=1) @ self.skips[-1]
         if not (ending > 0.0 and np.isfinite(log_scale[-1])):
-            raise AlignmentError("no string of phones is possible in the recording; check that it holds any sound")
+            raise AlignmentError(
+                "no string of phones is possible in the recording; check that it holds speech, and this text"
+            )
         return blocks, entries, log_scale, float(log_scale[-1] + np.log(ending))
 
     def _entries(self, masses: Float64, begin: int) -> list[Float64]:
@@ -239,7 +245,8 @@ class _EditLattice:
 
     def _step(self, masses: Float64, t: int) -> tuple[Float64, float]:
         """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K+1), and their sum."""
-        np.matmul(self.skips, masses, out=self.reached)
+        for rows, columns, part in self.onward:
+            np.matmul(part, masses[columns], out=self.reached[rows])
         entry = self.reached @ self.others
         masses[:, -1] = masses @ self.ones
         masses += np.multiply(self.added, entry, out=self.entered)
@@ -262,9 +269,22 @@ class _EditLattice:
             The log of the scale that was taken out.
         """
         as_added[:-1] += as_said
-        onward = np.matmul(self.skips.T, as_added, out=self.reached)
+        onward = self.reached
+        for rows, columns, part in self.backward:
+            np.matmul(part, as_added[columns], out=onward[rows])
         onward[:, -1] = after[:, -1]
         after += np.matmul(onward, self.others, out=self.entered)
         total = float(after.max())
         after /= total
         return float(np.log(total))
+
+
+def _tiles(band: Float64) -> list[tuple[slice, slice, Float64]]:
+    """Rows, columns and numbers of the parts of a band matrix that hold something; a sentence is one part."""
+    size = len(band)
+    tiles = []
+    for begin in range(0, size, _TILE_ROWS):
+        rows = slice(begin, min(begin + _TILE_ROWS, size))
+        columns = slice(max(begin - LONGEST_SKIP, 0), min(rows.stop + LONGEST_SKIP, size))
+        tiles.append((rows, columns, np.ascontiguousarray(band[rows, columns])))
+    return tiles
