@@ -11,7 +11,7 @@ import pytest
 from elocute.assessor import cut
 from elocute.diagnosis import Detector, Inserted, diagnose
 from elocute.gop import EditPrior, Extra, Reading, said_posterior
-from elocute.gop.match import REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Match
+from elocute.gop.match import CERTAIN_TEXT, REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Match
 from elocute.phones import PHONES, phonemize
 from elocute.report import PhoneReport, Report, WordReport
 from elocute.report_writer import Finding, write_report
@@ -439,7 +439,8 @@ def test_the_less_a_recording_fits_the_lower_is_the_total(name: str, sure: float
     whole = written(found)
     totals = []
     for probability in (REFUSED_BELOW, sure / 2, sure - 0.01, sure):
-        match = replace(FITS, **{name: probability})
+        match = replace(FITS, text=CERTAIN_TEXT)  # no surer of the text, or it could not be noise
+        match = replace(match, **{name: probability})
         report = written(replace(found, match=match))
         totals.append(report.utterance.total)
         assert totals[-1] == pytest.approx(whole.utterance.total * match.trust, abs=0.06)
@@ -449,6 +450,12 @@ def test_the_less_a_recording_fits_the_lower_is_the_total(name: str, sure: float
         assert is_lowered == (probability < sure)
     assert totals == sorted(totals)
     assert 0 < totals[0] < totals[1] < totals[-1] == whole.utterance.total
+
+
+def test_what_is_surely_this_text_is_speech():
+    doubtful = replace(FITS, speech=SURE_SPEECH / 2)
+    trusts = [replace(doubtful, text=text).trust for text in (CERTAIN_TEXT, (CERTAIN_TEXT + 1) / 2, 1.0)]
+    assert trusts == [pytest.approx(0.25), pytest.approx(0.5), 1.0]
 
 
 # --- warnings --------------------------------------------------------------------------------------------------

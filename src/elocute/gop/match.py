@@ -26,6 +26,8 @@ REFUSED_BELOW = 0.05
 """Probability below which nothing is scored."""
 SURE_SPEECH = 0.85
 """Probability of speech from which the total stands as it is; below it the total falls with its square."""
+CERTAIN_TEXT = 0.97
+"""Probability of the text above which its being speech is less and less in question, at 1 not at all."""
 SURE_TEXT = 0.35
 """Probability of the text from which the total stands as it is; below it the total falls in proportion.
 
@@ -70,7 +72,8 @@ class Match:
     @property
     def trust(self) -> float:
         """Share of the total that the recording deserves, 0 to 1."""
-        return min(self.speech / SURE_SPEECH, 1.0) ** 2 * min(self.text / SURE_TEXT, 1.0)
+        certain = max(self.text - CERTAIN_TEXT, 0.0) / (1.0 - CERTAIN_TEXT)
+        return max(min(self.speech / SURE_SPEECH, 1.0) ** 2, certain) * min(self.text / SURE_TEXT, 1.0)
 
 
 def match(posteriors: Posteriors, said: Lattice, own: Float64, reading: Reading, phones: int, share: float) -> Match:
