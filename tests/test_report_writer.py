@@ -24,7 +24,7 @@ WORDS = [["DH", "AH"], ["B", "L", "AE", "K"], ["K", "AE", "T"], ["S", "AE", "T"]
 SAID = [phone for word in WORDS for phone in word]
 DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
 SHIFT = 0.02
-FITS = Match(heard=np.ones(len(SAID), dtype=bool), speech=1.0, text=1.0)
+FITS = Match(heard=np.ones(len(SAID), dtype=bool), speech=1.0, text=1.0, share=1.0)
 
 
 def reading(*extras: Extra, skipped: Sequence[int] = (), truncated: Sequence[int] = ()) -> Reading:
@@ -456,6 +456,7 @@ def test_what_is_surely_this_text_is_speech():
     doubtful = replace(FITS, speech=SURE_SPEECH / 2)
     trusts = [replace(doubtful, text=text).trust for text in (CERTAIN_TEXT, (CERTAIN_TEXT + 1) / 2, 1.0)]
     assert trusts == [pytest.approx(0.25), pytest.approx(0.5), 1.0]
+    assert replace(doubtful, share=0.9).trust == pytest.approx(0.25)  # a word or two can be found in any noise
 
 
 # --- warnings --------------------------------------------------------------------------------------------------

@@ -27,7 +27,8 @@ REFUSED_BELOW = 0.05
 SURE_SPEECH = 0.85
 """Probability of speech from which the total stands as it is; below it the total falls with its square."""
 CERTAIN_TEXT = 0.97
-"""Probability of the text above which its being speech is less and less in question, at 1 not at all."""
+"""Probability of the text above which its being speech is less and less in question, at 1 not at all, if all of it was
+said: a word or two can be found in any noise."""
 SURE_TEXT = 0.35
 """Probability of the text from which the total stands as it is; below it the total falls in proportion.
 
@@ -53,11 +54,13 @@ class Match:
         heard: shape (L,), which phones of the words that were said the acoustic model found at all.
         speech: probability that the recording holds speech.
         text: probability that it is of this text.
+        share: of the words of the text that was said.
     """
 
     heard: NDArray[np.bool_]
     speech: float
     text: float
+    share: float
 
     @property
     def is_scorable(self) -> bool:
@@ -72,7 +75,7 @@ class Match:
     @property
     def trust(self) -> float:
         """Share of the total that the recording deserves, 0 to 1."""
-        certain = max(self.text - CERTAIN_TEXT, 0.0) / (1.0 - CERTAIN_TEXT)
+        certain = max(self.text - CERTAIN_TEXT, 0.0) / (1.0 - CERTAIN_TEXT) if self.share == 1.0 else 0.0
         return max(min(self.speech / SURE_SPEECH, 1.0) ** 2, certain) * min(self.text / SURE_TEXT, 1.0)
 
 
@@ -101,7 +104,7 @@ def match(posteriors: Posteriors, said: Lattice, own: Float64, reading: Reading,
     replaced = min(1.0 - share, inserted / phones)
     bias, *weights = _TEXT
     text = bias + np.dot(weights, [np.log(reading.price / sounds + _PRICE_FLOOR), own.mean(), replaced, share])
-    return Match(heard=heard, speech=_logistic(float(speech)), text=_logistic(float(text)))
+    return Match(heard=heard, speech=_logistic(float(speech)), text=_logistic(float(text)), share=share)
 
 
 def heard_phones(text: Lattice) -> NDArray[np.bool_]:
