@@ -211,6 +211,11 @@ def logsumexp(values: Float64, axis: int = 0) -> Float64:
     return np.asarray(result + top.squeeze(axis))
 
 
+def logistic(odds: ArrayLike) -> Float64:
+    """1 / (1 + exp(-odds)) without its overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -np.asarray(odds))))
+
+
 def state_emissions(log_probs: Float64, labels: Int64, blank_id: int) -> Float64:
     """Log posterior of what each of the 2S+1 states emits, shape (T, 2S+1)."""
     columns = np.full(2 * len(labels) + 1, blank_id, dtype=np.int64)

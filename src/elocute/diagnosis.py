@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from elocute.ctc import logistic
 from elocute.errors import ConfigError
 from elocute.gop import Said
 from elocute.types import Float64, Int64
@@ -121,11 +122,6 @@ class Diagnosis:
     phones: tuple[PhoneDiagnosis, ...]
     inserted: tuple[Inserted, ...]
     misread: tuple[bool, ...]
-
-
-def logistic(odds: Float64) -> Float64:
-    """1 / (1 + exp(-odds)) without its overflow."""
-    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)))
 
 
 def own_posterior(said: Said, canonical: Int64) -> Float64:

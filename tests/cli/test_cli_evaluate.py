@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elocute.evaluation.assessing
-from elocute.cli import evaluate as command
+from elocute.cli import evaluate_run
 from elocute.cli.app import app
 from elocute.corpora.layouts import read_corpus
 from elocute.corpora.speechocean762 import read_speechocean762
@@ -105,7 +105,9 @@ def test_predictions_are_kept_under_a_name_of_their_own(corpus: Path, fake: Path
     assert len(read_predictions(kept).utterances) == 3
     assert "from the predictions stored" in invoke(corpus, "--limit", 3).stderr
     assert len(list(fake.iterdir())) == 3
-    monkeypatch.setattr(command, "configuration", lambda config, lexicon: json.dumps({"models": {}, "elocute": "9"}))
+    monkeypatch.setattr(
+        evaluate_run, "configuration", lambda config, lexicon: json.dumps({"models": {}, "elocute": "9"})
+    )
     done = invoke(corpus, "--limit", 3, code=1)
     assert "was made by other models or another version; make it again with --fresh" in done.stderr
     invoke(corpus, "--limit", 3, "--fresh", "--workers", 1)

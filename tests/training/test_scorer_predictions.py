@@ -1,8 +1,7 @@
 """Out-of-fold predictions: what is stored is what a report says that was written without the speaker."""
 
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from elocute.training.scorer_data import PHONE_SET, Heldout
 from elocute.training.scorer_predictions import HeldoutBackend, predict_all, predict_utterance, provenance
 from elocute.training.scorer_run import ScorerRun
 from elocute.types import SAMPLE_RATE_HZ
+from inline_pool import Inline
 from planted import ListeningScorer, RatedBackend, recording
 
 TEXT = "The black hat"
@@ -153,24 +153,6 @@ def test_what_is_stored_is_what_a_report_says(audio: Path):
     report = assessor.assess(audio, TEXT, pronunciations=[["D", "AH"], *WORDS[1:]])
     assert found == prediction_from_report("1", report, tuple(said))
     assert found.heard[:2] == ["D", "AH"]
-
-
-class Inline:
-    """A pool that runs its jobs at once."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def __enter__(self) -> "Inline":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def submit(self, call: Callable[..., Any], *arguments: object) -> Future:
-        future: Future = Future()
-        future.set_result(call(*arguments))
-        return future
 
 
 def test_every_utterance_is_predicted_by_the_scorer_without_its_speaker(audio: Path, monkeypatch: pytest.MonkeyPatch):

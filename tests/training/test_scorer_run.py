@@ -1,11 +1,8 @@
 """A run of the scorer on few planted utterances: folds are kept apart, and the graph says what both models say."""
 
 import pickle
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -33,6 +30,7 @@ from elocute.training.scorer_run import (
     train_members,
 )
 from elocute.training.trees import TreesTraining, predict_error_trees, predict_trees
+from inline_pool import Inline
 from planted import RatedBackend, heard, rated, recording
 
 try:
@@ -96,24 +94,6 @@ def test_a_fold_is_trained_without_its_own_scores(tables: tuple[list[ScoredFeatu
     other = train_fold(turned, Natives(), FOLD_OF, 0, CONFIG)
     mine = train_fold(tables, Natives(), FOLD_OF, 0, CONFIG)
     assert not np.allclose(other.predict(rows[:1])[0].error, mine.predict(rows[:1])[0].error)
-
-
-class Inline:
-    """A pool that runs its jobs at once."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def __enter__(self) -> "Inline":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def submit(self, call: Callable[..., Any], *arguments: object) -> Future:
-        future: Future = Future()
-        future.set_result(call(*arguments))
-        return future
 
 
 def test_every_row_is_predicted_by_the_scorer_that_did_not_see_its_speaker(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elocute.cli.batch import configuration, progress_bar
+from elocute.cli.batch import progress_bar
 from elocute.cli.evaluate_l2arctic import l2arctic
 from elocute.cli.evaluate_robustness import robustness
+from elocute.cli.evaluate_run import identity_of, kept_when_stopped, prediction_facts
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
-from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -199,11 +196,12 @@ def _stored(
     Those in a file that the user named are taken as they are, whoever made them; those under the default name must be
     of the installed models.
     """
+    from elocute.evaluation.assessing import REPORT_SCALE
     from elocute.evaluation.predictions import read_predictions
 
     if path.exists() and not fresh:
         stored = read_predictions(path)
-        if not is_named and stored.provenance.get("configuration") != _identity(backend):
+        if not is_named and stored.provenance.get("configuration") != identity_of(backend, REPORT_SCALE):
             raise ConfigError(
                 f"{path} was made by other models or another version; make it again with --fresh, or name it with "
                 "--predictions to evaluate it as it is"
@@ -226,48 +224,30 @@ def _assess(
     fresh: bool,
 ) -> None:
     """Assess the recordings and store the predictions."""
-    from elocute.evaluation.assessing import CorpusFactory, assess_corpus
+    from elocute.evaluation.assessing import REPORT_SCALE, CorpusFactory, assess_corpus
 
     if corpus.split == "train":
         _warn_of_seen_speakers()
     sys.stderr.write(f"elocute: assessing {len(utterances)} recordings into {path}\n")
-    identity = _identity(backend)
-    try:
-        with progress_bar() as progress:
-            assess_corpus(
-                corpus,
-                utterances,
-                path,
-                make_assessor=CorpusFactory(backend=backend),
-                provenance=_provenance(corpus, len(utterances), identity),
-                configuration=identity,
-                workers=workers,
-                progress=progress,
-                fresh=fresh,
-            )
-    except KeyboardInterrupt as stop:
-        sys.stderr.write("elocute: stopped; what is assessed is kept, run the same command to go on\n")
-        raise typer.Exit(1) from stop
-
-
-def _identity(backend: str) -> str:
-    """A text that differs whenever predictions would."""
-    from elocute.evaluation.assessing import REPORT_SCALE
-
-    return configuration(AssessorConfig(backend=backend, scale=REPORT_SCALE, threads=1), None)
+    identity = identity_of(backend, REPORT_SCALE)
+    with kept_when_stopped(), progress_bar() as progress:
+        assess_corpus(
+            corpus,
+            utterances,
+            path,
+            make_assessor=CorpusFactory(backend=backend),
+            provenance=_provenance(corpus, len(utterances), identity),
+            configuration=identity,
+            workers=workers,
+            progress=progress,
+            fresh=fresh,
+        )
 
 
 def _provenance(corpus: Corpus, utterances: int, identity: str) -> dict[str, Any]:
     """Where predictions of the shipped models come from."""
-    from elocute.assessor import embedded_detector
-    from elocute.evaluation.provenance import commit_of_checkout, machine
-
-    facts = json.loads(identity)
     seen = corpus.split == "train"
-    return {
-        "model": facts["models"],
-        "elocute": facts["elocute"],
-        "commit": commit_of_checkout(),
+    return prediction_facts(identity) | {
         "protocol": "the shipped models, which trained on these speakers"
         if seen
         else "the shipped models; no speaker of this split was in their training",
@@ -275,11 +255,6 @@ def _provenance(corpus: Corpus, utterances: int, identity: str) -> dict[str, Any
         "corpus": "speechocean762",
         "split": corpus.split,
         "utterances": utterances,
-        "threshold": embedded_detector().flagged_from(),
-        "configuration": identity,
-        "command": shlex.join(["elocute", *sys.argv[1:]]),
-        "machine": machine(),
-        "date": date.today().isoformat(),
     }
 
 

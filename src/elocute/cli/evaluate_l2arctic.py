@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elocute.cli.batch import configuration, progress_bar
+from elocute.cli.batch import progress_bar
+from elocute.cli.evaluate_run import identity_of, kept_when_stopped, prediction_facts
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
-from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -104,13 +101,14 @@ def _stored(
     path: Path, corpus: ArcticCorpus, backend: str, workers: int | None, *, is_named: bool, fresh: bool
 ) -> StoredPredictions:
     """Stored predictions, made first if need be; those under the default name must be of the installed models."""
+    from elocute.evaluation.assessing import REPORT_SCALE
     from elocute.evaluation.predictions import read_predictions
 
     if not path.exists() or fresh:
         _assess(path, corpus, backend, workers, fresh=fresh)
         return read_predictions(path)
     stored = read_predictions(path)
-    if not is_named and stored.provenance.get("configuration") != _identity(backend):
+    if not is_named and stored.provenance.get("configuration") != identity_of(backend, REPORT_SCALE):
         raise ConfigError(
             f"{path} was made by other models or another version; make it again with --fresh, or name it with "
             "--predictions to evaluate it as it is"
@@ -121,52 +119,29 @@ def _stored(
 
 def _assess(path: Path, corpus: ArcticCorpus, backend: str, workers: int | None, *, fresh: bool) -> None:
     """Assess the recordings and store the predictions."""
-    from elocute.evaluation.assessing import CorpusFactory
+    from elocute.evaluation.assessing import REPORT_SCALE, CorpusFactory
     from elocute.evaluation.mdd_assessing import assess_arctic
 
     sys.stderr.write(f"elocute: assessing {len(corpus.utterances)} recordings into {path}\n")
-    identity = _identity(backend)
-    try:
-        with progress_bar() as progress:
-            assess_arctic(
-                corpus.utterances,
-                path,
-                make_assessor=CorpusFactory(backend=backend),
-                provenance=_provenance(corpus, identity),
-                configuration=identity,
-                workers=workers,
-                progress=progress,
-                fresh=fresh,
-            )
-    except KeyboardInterrupt as stop:
-        sys.stderr.write("elocute: stopped; what is assessed is kept, run the same command to go on\n")
-        raise typer.Exit(1) from stop
-
-
-def _identity(backend: str) -> str:
-    """A text that differs whenever predictions would."""
-    from elocute.evaluation.assessing import REPORT_SCALE
-
-    return configuration(AssessorConfig(backend=backend, scale=REPORT_SCALE, threads=1), None)
+    identity = identity_of(backend, REPORT_SCALE)
+    with kept_when_stopped(), progress_bar() as progress:
+        assess_arctic(
+            corpus.utterances,
+            path,
+            make_assessor=CorpusFactory(backend=backend),
+            provenance=_provenance(corpus, identity),
+            configuration=identity,
+            workers=workers,
+            progress=progress,
+            fresh=fresh,
+        )
 
 
 def _provenance(corpus: ArcticCorpus, identity: str) -> dict[str, Any]:
     """Where predictions of the shipped models come from."""
-    from elocute.assessor import embedded_detector
-    from elocute.evaluation.provenance import commit_of_checkout, machine
-
-    facts = json.loads(identity)
-    return {
-        "model": facts["models"],
-        "elocute": facts["elocute"],
-        "commit": commit_of_checkout(),
+    return prediction_facts(identity) | {
         "protocol": "the shipped models with the annotation's canonical phones; no speaker was in their training",
         "corpus": "L2-ARCTIC",
         "speakers": list(dict.fromkeys(item.speaker for item in corpus.utterances)),
         "utterances": len(corpus.utterances),
-        "threshold": embedded_detector().flagged_from(),
-        "configuration": identity,
-        "command": shlex.join(["elocute", *sys.argv[1:]]),
-        "machine": machine(),
-        "date": date.today().isoformat(),
     }

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 from collections.abc import Mapping
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elocute.cli.batch import configuration, progress_bar
+from elocute.cli.batch import progress_bar
+from elocute.cli.evaluate_run import identity_of, kept_when_stopped, run_facts
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
-from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -159,31 +156,27 @@ def _measured(
     from elocute.evaluation.robustness_observe import EmbeddedAssessor
     from elocute.evaluation.robustness_result import measure
 
-    identity = configuration(AssessorConfig(backend=backend, scale=SCALE, threads=1), None)
+    identity = identity_of(backend, SCALE)
     path = keep or Path(f"robustness-{corpus.name}{'' if corpus.split is None else f'-{corpus.split}'}.jsonl")
     sys.stderr.write(
         f"elocute: {len(selection.plans)} utterances of {len(set(selection.speakers))} speakers, {len(names)} cases\n"
         if corpus.has_speakers
         else f"elocute: {len(selection.plans)} utterances, speakers unknown, {len(names)} cases\n"
     )
-    try:
-        with progress_bar("assessing", "utterances") as progress:
-            answers = assess_cases(
-                corpus,
-                selection,
-                path,
-                cases=names,
-                clips=clips,
-                make_assessor=EmbeddedAssessor(backend=backend),
-                identity=identity,
-                seed=seed,
-                workers=workers,
-                progress=progress,
-                fresh=fresh,
-            )
-    except KeyboardInterrupt as stop:
-        sys.stderr.write("elocute: stopped; what is assessed is kept, run the same command to go on\n")
-        raise typer.Exit(1) from stop
+    with kept_when_stopped(), progress_bar("assessing", "utterances") as progress:
+        answers = assess_cases(
+            corpus,
+            selection,
+            path,
+            cases=names,
+            clips=clips,
+            make_assessor=EmbeddedAssessor(backend=backend),
+            identity=identity,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+            fresh=fresh,
+        )
     result = measure(
         answers,
         dict(zip((plan.id for plan in selection.plans), selection.speakers, strict=True)),
@@ -194,7 +187,7 @@ def _measured(
             "has_speakers": corpus.has_speakers,
             "left_out": selection.left_out,
         },
-        provenance=_provenance(identity),
+        provenance=run_facts(identity),
         settings={"seed": seed, "cases": list(names), "noise_clips": len(clips)},
         notes=_notes(corpus),
     )
@@ -214,18 +207,3 @@ def _notes(corpus: SpokenCorpus) -> tuple[str, ...]:
     if not corpus.has_speakers:
         notes.append("the corpus does not tell speakers: intervals resample recordings, and words are lent by any")
     return tuple(notes)
-
-
-def _provenance(identity: str) -> dict[str, Any]:
-    """What made the figures."""
-    from elocute.evaluation.provenance import commit_of_checkout, machine
-
-    facts = json.loads(identity)
-    return {
-        "model": facts["models"],
-        "elocute": facts["elocute"],
-        "commit": commit_of_checkout(),
-        "command": shlex.join(["elocute", *sys.argv[1:]]),
-        "machine": machine(),
-        "date": date.today().isoformat(),
-    }

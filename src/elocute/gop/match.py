@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.ctc import Lattice
+from elocute.ctc import Lattice, logistic
 from elocute.gop.reading import Reading
 from elocute.types import Float64, Posteriors
 
@@ -104,15 +104,10 @@ def match(posteriors: Posteriors, said: Lattice, own: Float64, reading: Reading,
     replaced = min(1.0 - share, inserted / phones)
     bias, *weights = _TEXT
     text = bias + np.dot(weights, [np.log(reading.price / sounds + _PRICE_FLOOR), own.mean(), replaced, share])
-    return Match(heard=heard, speech=_logistic(float(speech)), text=_logistic(float(text)), share=share)
+    return Match(heard=heard, speech=float(logistic(speech)), text=float(logistic(text)), share=share)
 
 
 def heard_phones(text: Lattice) -> NDArray[np.bool_]:
     """Which phones of a lattice the acoustic model found anywhere in the recording, shape (L,)."""
     own = text.label_occupancies() * np.exp(text.log_probs[:, text.labels])
     return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
-
-
-def _logistic(odds: float) -> float:
-    """1 / (1 + exp(-odds)) without its overflow."""
-    return float(np.exp(-np.logaddexp(0.0, -odds)))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
-from elocute.diagnosis import Detector, detector_inputs, logistic, own_posterior
+from elocute.ctc import logistic
+from elocute.diagnosis import Detector, detector_inputs, own_posterior
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
 from elocute.gop import said_posterior
 from elocute.gop.confusions import learned_prior
