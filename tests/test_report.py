@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 from elocute.errors import ConfigError
 from elocute.report import (
     AudioFacts,
+    BreakFacts,
     Feedback,
     FluencyFacts,
     Heard,
     Mispronunciation,
     ModelFacts,
+    MonotoneFacts,
+    PauseFacts,
     PhoneReport,
+    ProsodyFacts,
+    ReferenceFacts,
     Report,
+    RhythmFacts,
     SyllableReport,
     UtteranceScores,
     WordReport,
@@ -42,7 +48,11 @@ SAMPLE = Report(
             total=61.2,
             error="mispronunciation",
             variant=None,
-            syllables=(SyllableReport(phones=("TH", "IH"), score=50.0, stress_expected=1, stress_spoken=None),),
+            syllables=(
+                SyllableReport(
+                    phones=("TH", "IH"), score=50.0, stress_expected=1, stress_spoken=None, stress_score=None
+                ),
+            ),
             phonemes=(
                 PhoneReport(
                     phone="TH",
@@ -80,9 +90,22 @@ SAMPLE = Report(
         long_pause_count=0,
         mean_pause_s=0.3,
         pause_ratio=0.2,
+        phonation_ratio=0.8,
         mean_length_of_run=2.5,
+        pauses=(PauseFacts(start_s=0.5, end_s=0.8, after_word=0, place="boundary"),),
     ),
-    prosody={"f0_mean_hz": 120.5, "final_contour": "fall", "f0_range_st": None},
+    prosody=ProsodyFacts(
+        f0_mean_hz=120.5,
+        f0_range_st=None,
+        f0_slope_st_s=-2.5,
+        final_contour="fall",
+        final_movement_st=-4.0,
+        final_expected="rise",
+        monotone=MonotoneFacts(f0_sd_st=1.1, confidence=0.8),
+        rhythm=RhythmFacts(npvi_v=50.0, percent_v=45.0, varco_v=40.0, varco_c=None, delta_v_s=0.04, delta_c_s=None),
+        breaks=(BreakFacts(kind="unexpected", after_word=0, start_s=0.5, end_s=0.8, confidence=0.9),),
+        reference=ReferenceFacts(distance_st=2.0, correlation=None),
+    ),
     feedback=(
         Feedback(
             word_index=0,
@@ -227,6 +250,7 @@ syllables = st.builds(
     score=maybe,
     stress_expected=st.none() | st.integers(0, 2),
     stress_spoken=st.none() | st.integers(0, 2),
+    stress_score=maybe,
 )
 words = st.builds(
     WordReport,
@@ -252,7 +276,7 @@ reports = st.builds(
     words=st.lists(words, max_size=2).map(tuple),
     mispronunciations=st.just(SAMPLE.mispronunciations),
     fluency=st.none() | st.just(SAMPLE.fluency),
-    prosody=st.none() | st.dictionaries(st.text(), maybe | st.text(), max_size=3),
+    prosody=st.none() | st.just(SAMPLE.prosody),
     feedback=st.just(SAMPLE.feedback),
     warnings=st.lists(st.text(), max_size=2).map(tuple),
 )

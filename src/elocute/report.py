@@ -19,6 +19,8 @@ SCHEMA_VERSION = "1"
 
 PhoneError = Literal["substitution", "deletion", "insertion", "distortion"]
 WordError = Literal["omission", "insertion", "mispronunciation", "repetition", "restart", "truncation"]
+PausePlace = Literal["boundary", "phrase", "word"]
+Contour = Literal["rise", "fall", "level"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +94,22 @@ class PhoneReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyllableReport:
-    """One syllable: its phones, mean score, and stress (0 none, 1 primary, 2 secondary; None where unknown)."""
+    """One syllable.
+
+    Attributes:
+        phones: ARPABET without stress.
+        score: mean accuracy of its phones, on the report's scale.
+        stress_expected: 0 none, 1 primary, 2 secondary; None where unknown.
+        stress_spoken: 1 on the syllable that stands out of its word, 0 on the others; None in words of one syllable,
+            and where it cannot be told.
+        stress_score: how surely the syllable is stressed as it should be, on the report's scale.
+    """
 
     phones: tuple[str, ...]
     score: float | None
     stress_expected: int | None
     stress_spoken: int | None
+    stress_score: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +160,23 @@ class Mispronunciation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PauseFacts:
+    """A silence between two words of the text, or inside one.
+
+    Attributes:
+        start_s: begin.
+        end_s: end.
+        after_word: word of the text before it, counted from 0.
+        place: "boundary" of a phrase, "phrase" inside one (between words), or "word" inside a word.
+    """
+
+    start_s: float
+    end_s: float
+    after_word: int
+    place: PausePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FluencyFacts:
     """Rates and pauses; definitions in elocute.prosody.fluency."""
 
@@ -158,7 +187,85 @@ class FluencyFacts:
     long_pause_count: int
     mean_pause_s: float | None
     pause_ratio: float
+    phonation_ratio: float
     mean_length_of_run: float
+    pauses: tuple[PauseFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RhythmFacts:
+    """Rhythm measures; definitions in elocute.prosody.rhythm. None where there are too few intervals."""
+
+    npvi_v: float | None
+    percent_v: float | None
+    varco_v: float | None
+    varco_c: float | None
+    delta_v_s: float | None
+    delta_c_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakFacts:
+    """A pause where none belongs, or none where one does.
+
+    Attributes:
+        kind: which of the two.
+        after_word: word of the text before the place, counted from 0.
+        start_s: begin of the pause, or the time of the place.
+        end_s: end of the pause, or the time of the place.
+        confidence: 0 to 1.
+    """
+
+    kind: Literal["unexpected", "missing"]
+    after_word: int
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonotoneFacts:
+    """How flat the melody is: spread of the pitch (semitones), and confidence (0 to 1) that people would hear it."""
+
+    f0_sd_st: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceFacts:
+    """Melody compared with a reference recording, after alignment: mean distance (semitones), and correlation."""
+
+    distance_st: float
+    correlation: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProsodyFacts:
+    """Melody and rhythm; definitions in elocute.prosody. None where too little is voiced to tell.
+
+    Attributes:
+        f0_mean_hz: mean pitch.
+        f0_range_st: range of the pitch (5th to 95th percentile), semitones.
+        f0_slope_st_s: declination, semitones a second.
+        final_contour: movement of the pitch at the end.
+        final_movement_st: by how much, semitones.
+        final_expected: what the sentence asks for; None where several are as good.
+        monotone: how flat the melody is.
+        rhythm: of vowels and consonants.
+        breaks: pauses out of place.
+        reference: None without a reference recording.
+    """
+
+    f0_mean_hz: float | None
+    f0_range_st: float | None
+    f0_slope_st_s: float | None
+    final_contour: Contour | None
+    final_movement_st: float | None
+    final_expected: Contour | None
+    monotone: MonotoneFacts | None
+    rhythm: RhythmFacts
+    breaks: tuple[BreakFacts, ...]
+    reference: ReferenceFacts | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +295,7 @@ class Report:
     words: tuple[WordReport, ...]
     mispronunciations: tuple[Mispronunciation, ...]
     fluency: FluencyFacts | None
-    prosody: dict[str, float | str | None] | None
+    prosody: ProsodyFacts | None
     feedback: tuple[Feedback, ...]
     warnings: tuple[str, ...]
 

@@ -288,6 +288,7 @@ class _Writer:
                     score=self._scaled(float(scores[inside].mean())),
                     stress_expected=stresses[0] if stresses else None,
                     stress_spoken=None,
+                    stress_score=None,
                 )
             )
         return tuple(syllables)
@@ -354,7 +355,9 @@ class _Writer:
             long_pause_count=facts.long_pause_count,
             mean_pause_s=None if facts.mean_pause_s is None else round(facts.mean_pause_s, 3),
             pause_ratio=round(facts.pause_ratio, 3),
+            phonation_ratio=round(1.0 - facts.pause_ratio, 3),
             mean_length_of_run=round(facts.mean_length_of_run, 2),
+            pauses=(),
         )
 
     def _warnings(self) -> list[str]:

@@ -11,6 +11,7 @@ from elocute.report import (
     Heard,
     Mispronunciation,
     ModelFacts,
+    PauseFacts,
     PhoneReport,
     Report,
     SyllableReport,
@@ -53,7 +54,11 @@ def word(text: str, phones: Sequence[PhoneReport], total: float | None = 93.0, *
         "variant": None,
         "syllables": (
             SyllableReport(
-                phones=tuple(item.expected for item in phones), score=90.0, stress_expected=1, stress_spoken=None
+                phones=tuple(item.expected for item in phones),
+                score=90.0,
+                stress_expected=1,
+                stress_spoken=None,
+                stress_score=None,
             ),
         ),
         "phonemes": tuple(phones),
@@ -97,7 +102,9 @@ def report(words: Sequence[WordReport], **changes: object) -> Report:
             long_pause_count=1,
             mean_pause_s=0.42,
             pause_ratio=0.2,
+            phonation_ratio=0.8,
             mean_length_of_run=4.5,
+            pauses=(PauseFacts(start_s=0.4, end_s=0.9, after_word=0, place="phrase"),),
         ),
         "prosody": None,
         "feedback": (),
@@ -117,7 +124,7 @@ def weather() -> Report:
     ]
     rather = [phone("W"), phone("EH1", 71.0), phone("DH"), phone("ER0", 40.0, error="distortion", probability=0.66)]
     syllables = tuple(
-        SyllableReport(phones=phones, score=80.0, stress_expected=stress, stress_spoken=None)
+        SyllableReport(phones=phones, score=80.0, stress_expected=stress, stress_spoken=None, stress_score=None)
         for phones, stress in ((("W", "EH"), 1), (("DH", "ER"), 0))
     )
     return report(
