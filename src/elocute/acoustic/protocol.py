@@ -82,9 +82,9 @@ def check_backend(backend: Backend) -> list[str]:
         "30 seconds": rng.normal(0, 0.1, 30 * SAMPLE_RATE_HZ),
     }
     for case, samples in cases.items():
-        _check_posteriors(backend, _bare_audio(samples.astype(np.float32)), case)
+        _check_posteriors(backend, bare_audio(samples.astype(np.float32)), case)
         passed.append(case)
-    audio = _bare_audio(cases["noise"].astype(np.float32))
+    audio = bare_audio(cases["noise"].astype(np.float32))
     first, second = backend.posteriors(audio), backend.posteriors(audio)
     if not np.array_equal(first.log_probs, second.log_probs):
         raise ConfigError(f"backend {backend.name} is not deterministic: two calls on the same audio differ")
@@ -134,7 +134,8 @@ def _check_posteriors(backend: Backend, audio: Audio, case: str) -> None:
         )
 
 
-def _bare_audio(samples: np.ndarray) -> Audio:
+def bare_audio(samples: np.ndarray) -> Audio:
+    """Samples at 16 kHz as a recording about whose quality nothing is known."""
     quality = AudioQuality(
         duration_s=len(samples) / SAMPLE_RATE_HZ,
         peak=float(np.abs(samples).max()),
