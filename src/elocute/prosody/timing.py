@@ -6,37 +6,17 @@ unless they are quiet for long enough to be a pause.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elocute.prosody.pauses import MIN_PAUSE_S, Pause
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64
 
-MIN_PAUSE_S = 0.15
-"""A shorter silence between two phones belongs to them (a stop's closure lasts up to about 0.12 s)."""
 MAX_EDGE_S = 0.12
 """How far the first and last phone may reach beyond their spikes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """A silence between two phones.
-
-    Attributes:
-        start_s: begin.
-        end_s: end.
-        after_phone: index of the phone before it.
-    """
-
-    start_s: float
-    end_s: float
-    after_phone: int
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,22 +62,24 @@ def quiet_frames(energy_db: Float64) -> NDArray[np.bool_]:
     return np.asarray(energy_db < threshold)
 
 
-def timing(spans: Int64, energy_db: Float64, frame_shift_s: float) -> Timing:
+def timing(spans: Int64, energy_db: Float64, frame_shift_s: float, pauses: Sequence[Pause] | None = None) -> Timing:
     """Turn the spikes of the best path into phone times and pauses.
 
     Args:
         spans: shape (L, 2), frames [start, end) of each phone's spike.
         energy_db: shape (T,), level of each frame.
         frame_shift_s: seconds a frame.
+        pauses: from `find_pauses`; None takes quiet frames for pauses.
 
-    Between two spikes, the longest run of quiet frames is a pause if it lasts `MIN_PAUSE_S`; otherwise the phones meet
-    half way.
+    Without `pauses`, between two spikes, the longest run of quiet frames is a pause if it lasts `MIN_PAUSE_S`;
+    otherwise the phones meet half way.
     """
     quiet = quiet_frames(energy_db)
     starts = np.empty(len(spans))
     ends = np.empty(len(spans))
     reach = round(MAX_EDGE_S / frame_shift_s)
-    pauses = []
+    given = None if pauses is None else {pause.after_phone: pause for pause in pauses}
+    kept = []
     first, last = int(spans[0, 0]), int(spans[-1, 1])
     while first > max(0, int(spans[0, 0]) - reach) and not quiet[first - 1]:
         first -= 1
@@ -105,20 +87,31 @@ def timing(spans: Int64, energy_db: Float64, frame_shift_s: float) -> Timing:
         last += 1
     starts[0], ends[-1] = first, last
     for i, (left, right) in enumerate(zip(spans[:-1, 1].tolist(), spans[1:, 0].tolist(), strict=True)):
-        begin, end = longest_run(quiet[left:right])
-        if (end - begin) * frame_shift_s >= MIN_PAUSE_S:
-            ends[i], starts[i + 1] = left + begin, left + end
-            pauses.append(Pause(start_s=ends[i] * frame_shift_s, end_s=starts[i + 1] * frame_shift_s, after_phone=i))
+        if given is None:
+            begin, end = (left + frame for frame in longest_run(quiet[left:right]))
+        else:
+            begin, end = _between_spikes(given.get(i), spans[i], spans[i + 1], frame_shift_s)
+        if round((end - begin) * frame_shift_s, 6) >= MIN_PAUSE_S:
+            ends[i], starts[i + 1] = begin, end
+            kept.append(Pause(start_s=begin * frame_shift_s, end_s=end * frame_shift_s, after_phone=i))
         else:
             ends[i] = starts[i + 1] = (left + right) / 2
     return Timing(
         start_s=starts * frame_shift_s,
         end_s=ends * frame_shift_s,
-        pauses=tuple(pauses),
+        pauses=tuple(kept),
         energy_db=energy_db,
         quiet=quiet,
         frame_shift_s=frame_shift_s,
     )
+
+
+def _between_spikes(pause: Pause | None, left: Int64, right: Int64, frame_shift_s: float) -> tuple[float, float]:
+    """Begin and end of a pause in frames, (0, 0) for none: half of a spike at least is left to its phone."""
+    if pause is None:
+        return 0.0, 0.0
+    least, most = float(left @ (0.25, 0.75)), float(right @ (0.75, 0.25))
+    return max(pause.start_s / frame_shift_s, least), min(pause.end_s / frame_shift_s, most)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
