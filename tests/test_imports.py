@@ -35,7 +35,8 @@ ONLY_IN = {
     "fastapi": {"server"},
     "typer": {"cli"},
     "rich": {"cli", "report"},
-    "soundfile": {"audio", "corpora", "training", "evaluation"},
+    "soundfile": {"audio", "corpora", "training", "evaluation", "picture"},
+    "matplotlib": {"picture"},
     "soxr": {"audio", "training", "evaluation"},
     "av": {"audio", "evaluation"},
     "ray": {"batch", "training"},
@@ -58,6 +59,7 @@ HEAVY = (
     "soxr",
     "typer",
     "rich",
+    "matplotlib",
 )
 
 

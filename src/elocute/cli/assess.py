@@ -23,12 +23,13 @@ from elocute.cli.options import (
 )
 from elocute.cli.output import Format, show, speaks_unicode, write
 from elocute.config import AssessorConfig
-from elocute.errors import TextError
+from elocute.errors import ConfigError, TextError
 
 EXAMPLES = (
     'elocute assess me.wav "I think so"',
     'elocute assess me.wav "I think so" --format json -o report.json',
     "elocute assess me.m4a @sentence.txt --scale 10 --sensitivity high",
+    'elocute assess me.wav "I think so" --plot me.html',
     'ffmpeg -i talk.mp4 -f wav - | elocute assess - "I think so"',
 )
 """Shown under the help of the command."""
@@ -50,12 +51,23 @@ def assess(
     confusions: Confusions = DEFAULTS.confusions,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also draw sounds, scores, pitch and pauses: FILE.html is a page that holds the recording, to be "
+            "played; FILE.png needs the extra 'plot'.",
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Say how well a recording speaks its text."""
     from elocute.assessor import Assessor
+    from elocute.audio import load_audio
     from elocute.phones import UserLexicon
 
+    if plot is not None:
+        _check_plot(plot, out)
     sentence = _text(text)
     recording = _piped() if audio == "-" else audio
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
@@ -67,13 +79,29 @@ def assess(
         sensitivity=sensitivity.value,
         confusions=confusions,
     )
-    report = Assessor(config).assess(recording, sentence, lexicon=words)
+    assessor = Assessor(config)
+    heard = load_audio(recording)
+    report = assessor.assess(heard, sentence, lexicon=words)
     if format is Format.JSON:
         write(report.to_json(indent=2) + "\n", out)
-        return
-    from elocute.cli.table import ASCII, UNICODE, render
+    else:
+        from elocute.cli.table import ASCII, UNICODE, render
 
-    show(render(report, UNICODE if out is not None or speaks_unicode(sys.stdout) else ASCII), out=out)
+        show(render(report, UNICODE if out is not None or speaks_unicode(sys.stdout) else ASCII), out=out)
+    if plot is not None:  # last, so that a full disk costs no more than the picture
+        from elocute.picture import draw
+        from elocute.prosody.pitch import load
+
+        draw(report, heard, plot, pitch=load().track(heard))
+
+
+def _check_plot(plot: Path, out: Path | None) -> None:
+    """Refuse a picture that cannot be drawn before anything is assessed."""
+    from elocute.picture import check_place
+
+    check_place(plot)
+    if out is not None and out.resolve() == plot.resolve():
+        raise ConfigError(f"report and picture would both be written to {out}; name two files")
 
 
 def _piped() -> bytes:
