@@ -111,16 +111,24 @@ def test_a_click_does_not_end_a_pause():
     assert pause.duration_s == pytest.approx(0.62, abs=0.021)
 
 
-@pytest.mark.parametrize(("before", "place"), [(0.05, 0), (0.999, 1)])
-def test_a_doubtful_phone_is_kept_with_its_word(before: float, place: int):
-    """The model is nearly sure that the D of "said" came behind the silence; pauses inside words are rarer than that.
+@pytest.mark.parametrize(("later", "place"), [(0.05, 1), (0.999, 1), (1.0, 0)])
+def test_a_doubtful_phone_is_kept_with_its_word(later: float, place: int):
+    """The model heard the D of "said" behind the silence; pauses inside words are rarer than it is mistaken.
 
-    Unless it is quite sure: "sai...d" is a pause in a word.
+    Unless it is certain: "sai...d" is a pause in a word.
     """
     audio = sound(("o", 0.5), (".", 0.5), ("o", 0.5))
-    unsure = (1 - before) * states(1.5, [0.3, 0.45, 1.1]) + before * states(1.5, [0.3, 1.05, 1.1])
+    unsure = (1 - later) * states(1.5, [0.3, 0.45, 1.1]) + later * states(1.5, [0.3, 1.05, 1.1])
     (pause,) = find_pauses(audio, unsure, SHIFT_S, symbols=["EH", "D", "HH"], word_ids=[0, 0, 1])
-    assert pause.after_phone == 1 - place
+    assert pause.after_phone == place
+
+
+def test_what_dies_away_is_not_of_the_pause():
+    """Room noise behind a sound, and then the gate closes: the pause begins where it is quiet as it stays."""
+    audio = sound(("o", 0.5), (".", 0.08), noise=2e-3).samples
+    gated = np.concatenate([audio, np.zeros(8_000), sound(("o", 0.5), noise=2e-3).samples])
+    (pause,) = find_pauses(recording(gated), states(1.58, [0.2, 1.3]), SHIFT_S, symbols=["AH", "AH"], word_ids=[0, 1])
+    assert (pause.start_s, pause.end_s) == (pytest.approx(0.58, abs=0.011), pytest.approx(1.08, abs=0.011))
 
 
 def test_constant_sound_and_silence_have_no_activity_to_speak_of():

@@ -33,7 +33,7 @@ class Activity:
     """How much like speech each frame sounds.
 
     Attributes:
-        level_db: shape (N,), level of each frame relative to loud speech of the recording (its 95th percentile), dB.
+        level_db: shape (N,), mean over bands of the level of each frame, dB relative to full scale.
         excess_db: shape (N,), mean over bands of what rises above the background, 0 to 20 dB.
         frame_shift_s: seconds a frame; frame n covers [n, n + 1) of it.
     """
@@ -55,7 +55,7 @@ def speech_activity(audio: Audio) -> Activity:
     floor = np.percentile(bands[live], _FLOOR_PERCENTILE, axis=0) if live.sum() >= _LEAST_LIVE else bands.min(axis=0)
     excess = np.clip(bands - floor - _MARGIN_DB, 0.0, _MOST_DB).mean(axis=1)
     excess[level < loud - _SILENT_DB] = 0.0
-    return Activity(level_db=level - loud, excess_db=excess)
+    return Activity(level_db=bands.mean(axis=1), excess_db=excess)
 
 
 def _band_levels_db(samples: Float64) -> Float64:

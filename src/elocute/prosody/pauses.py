@@ -20,15 +20,18 @@ from elocute.types import Audio, Float64, Int64
 MIN_PAUSE_S = 0.15
 """A shorter silence between two phones belongs to them (a stop's closure lasts up to about 0.12 s)."""
 CLOSURE_S = 0.06
-"""Silence that belongs to a stop or affricate at the edge of a pause."""
+"""A stop or affricate beside a silence may have so much of it: there the silence has to be longer to be a pause."""
 STOPS = frozenset(("P", "T", "K", "B", "D", "G", "CH", "JH"))
 _SILENT_DB = 4.0
 """Planted silence stays below 2.1 dB of excess in 99 % of frames, phones rise above 5.8 dB in 99 % of their spikes."""
-_LOG_INSIDE = -4.0
-"""Nats; of 70 pauses of learners and natives 3 were inside words, which have three times as many places."""
-_NO_MASS = 1e-6
 _CLICK_S = 0.05
 """A sound of this length inside a silence (a click of the tongue, of the mouse) does not end it."""
+_TAIL_S = 0.12
+_TAIL_DB = 6.0
+"""What is so far above the silence at its edges, for so long at most, is a closure, or a sound that dies away."""
+_LOG_INSIDE = -8.0
+"""Nats; prior odds of a pause inside a word. A final stop without release is easily heard behind the silence."""
+_NO_MASS = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def find_pauses(
     """
     heard = activity or speech_activity(audio)
     log_prior = _log_prior_of_places(np.asarray(word_ids))
-    found: dict[int, list[tuple[float, float]]] = {}
+    found: dict[int, list[tuple[int, int]]] = {}
     for begin, end in runs_of(silent_frames(heard)):
         start_s, end_s = begin * heard.frame_shift_s, end * heard.frame_shift_s
         # The silence is whole frames of the lattice, those half in it included, and one frame at least.
@@ -82,15 +85,28 @@ def find_pauses(
         last = max(round(end_s / frame_shift_s), first + 1)
         inside = occupancies[first:last, ::2].mean(axis=0)
         place = int((np.log(inside + _NO_MASS) + log_prior).argmax())
-        found.setdefault(place, []).append((start_s, end_s))
+        found.setdefault(place, []).append((begin, end))
     pauses = []
     for place in sorted(found.keys() - {0, len(symbols)}):
-        start_s, end_s = max(found[place], key=lambda run: run[1] - run[0])
+        longest = max(found[place], key=lambda run: run[1] - run[0])
         stops = sum(symbol in STOPS for symbol in symbols[place - 1 : place + 1])
-        # Rounded, because times are binary fractions.
-        if round(end_s - start_s, 6) >= MIN_PAUSE_S + stops * CLOSURE_S:
-            pauses.append(Pause(start_s=round(start_s, 6), end_s=round(end_s, 6), after_phone=place - 1))
+        least = round((MIN_PAUSE_S + stops * CLOSURE_S) / heard.frame_shift_s)
+        begin, end = _without_tails(heard, *longest)
+        if end - begin >= least:
+            # Rounded, because times are binary fractions.
+            start_s, end_s = round(begin * heard.frame_shift_s, 6), round(end * heard.frame_shift_s, 6)
+            pauses.append(Pause(start_s=start_s, end_s=end_s, after_phone=place - 1))
     return tuple(pauses)
+
+
+def _without_tails(activity: Activity, begin: int, end: int) -> tuple[int, int]:
+    """The frames of a silence without edges that are louder than most of it."""
+    level, reach = activity.level_db[begin:end], round(_TAIL_S / activity.frame_shift_s)
+    loud = np.flatnonzero(level > np.median(level) + _TAIL_DB)
+    head, tail = loud[loud < reach], loud[loud >= len(level) - reach]
+    first = int(head[-1]) + 1 if len(head) else 0
+    tail = tail[tail >= first]
+    return begin + first, begin + int(tail[0]) if len(tail) else end
 
 
 def _log_prior_of_places(word_ids: Int64) -> Float64:
