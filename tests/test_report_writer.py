@@ -11,7 +11,7 @@ import pytest
 from elocute.assessor import cut
 from elocute.diagnosis import Detector, Inserted, diagnose
 from elocute.gop import EditPrior, Extra, Reading, said_posterior
-from elocute.gop.match import CERTAIN_TEXT, REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Match
+from elocute.gop.match import CERTAIN_TEXT, REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Evidence, Match
 from elocute.phones import PHONES, phonemize
 from elocute.report import PhoneReport, Report, WordReport
 from elocute.report_writer import Finding, write_report
@@ -24,7 +24,8 @@ WORDS = [["DH", "AH"], ["B", "L", "AE", "K"], ["K", "AE", "T"], ["S", "AE", "T"]
 SAID = [phone for word in WORDS for phone in word]
 DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
 SHIFT = 0.02
-FITS = Match(heard=np.ones(len(SAID), dtype=bool), speech=1.0, text=1.0, share=1.0)
+CLEAR = Evidence(surely=1.0, rate=0.2, heard=1.0, price=0.1, own=1.0, share=1.0, replaced=0.0)
+FITS = Match(heard=np.ones(len(SAID), dtype=bool), speech=1.0, text=1.0, evidence=CLEAR)
 
 
 def reading(*extras: Extra, skipped: Sequence[int] = (), truncated: Sequence[int] = ()) -> Reading:
@@ -456,7 +457,8 @@ def test_what_is_surely_this_text_is_speech():
     doubtful = replace(FITS, speech=SURE_SPEECH / 2)
     trusts = [replace(doubtful, text=text).trust for text in (CERTAIN_TEXT, (CERTAIN_TEXT + 1) / 2, 1.0)]
     assert trusts == [pytest.approx(0.25), pytest.approx(0.5), 1.0]
-    assert replace(doubtful, share=0.9).trust == pytest.approx(0.25)  # a word or two can be found in any noise
+    partly = replace(doubtful, evidence=replace(CLEAR, share=0.9))
+    assert partly.trust == pytest.approx(0.25)  # a word or two can be found in any noise
 
 
 # --- warnings --------------------------------------------------------------------------------------------------

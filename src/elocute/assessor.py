@@ -17,7 +17,7 @@ from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, le
 from elocute.errors import AlignmentError, ConfigError
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
-from elocute.gop.match import match
+from elocute.gop.match import embedded_matcher, match
 from elocute.gop.variants import best_variants
 from elocute.phones import PHONES, UserLexicon, phonemize
 from elocute.report import Report
@@ -123,13 +123,13 @@ class Assessor:
         if self.config.variants:
             canonical = best_variants(posteriors, canonical)
         return write_report(
-            self._find(recording, posteriors, canonical),
+            self.find(recording, posteriors, canonical),
             scale=self.config.scale,
             backend=f"{self.backend.name} {self.backend.version}",
             scorer=f"{self.scorer.name} {self.scorer.version}",
         )
 
-    def _find(self, recording: Audio, posteriors: Posteriors, canonical: Canonical) -> Finding:
+    def find(self, recording: Audio, posteriors: Posteriors, canonical: Canonical) -> Finding:
         """What was read and how well: first all of the text without the extras, then only what was said of it."""
         words = [[PHONES.index(phone.symbol) for phone in word.phones] for word in canonical.words]
         reading = read_words(posteriors.log_probs, words, posteriors.phone_set, self.prior)
@@ -172,6 +172,7 @@ class Assessor:
                 reading,
                 phones=sum(map(len, words)),
                 share=len(said) / len(words),
+                matcher=embedded_matcher(),
             ),
             has_ratings=posteriors.ratings is not None,
             symbols=posteriors.phone_set.symbols,

@@ -151,7 +151,7 @@ def test_the_corpus_s_phones_hold_for_its_own_text_only(plans: tuple[Plan, ...])
 
 
 def test_what_cannot_be_made_is_counted_with_its_reason(plans: tuple[Plan, ...]) -> None:
-    plan = replace(plans[0], wrong_text=None, swapped=None, other=None)
+    plan = replace(plans[0], wrong_text=None, short_text=None, swapped=None, other=None)
 
     class Refusing(PerfectAssessor):
         def assess(self, audio, text, **options):
@@ -220,6 +220,9 @@ def test_changed_texts_are_what_they_say(plans: tuple[Plan, ...]) -> None:
         assert longer == words
         assert plan.wrong_text is not None
         assert len(set(plan.wrong_text.split()) & set(words)) <= 0.25 * len(words)
+        assert plan.short_text is not None
+        assert 2 <= len(plan.short_text.split()) <= max(2, len(words) / 2)
+        assert len(set(plan.short_text.split()) & set(words)) <= 0.25 * len(words)
 
 
 def test_homophones_and_accepted_variants_are_no_other_words() -> None:

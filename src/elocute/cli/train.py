@@ -317,3 +317,74 @@ def confusions(
     out.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for phone, row in written["counts"].items():
         typer.echo(f"{phone:3} " + " ".join(f"{other}:{count:g}" for other, count in list(row.items())[:6]))
+
+
+@app.command()
+def match(
+    speechocean: Corpus,
+    heldout: Annotated[Path, typer.Option(help="Folder of the acoustic folds' held-out posteriors.")],
+    noise: Annotated[Path, typer.Option(help="Folder of noise recordings.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="File to write: match.json.")],
+    count: Annotated[int, typer.Option(help="Utterances that pairs are made of.", min=50)] = 500,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 1,
+) -> None:
+    """Fit what tells whether a recording holds speech, and whether it is of the text."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elocute.cli.evaluate_robustness import noise_clips
+    from elocute.corpora.speechocean762 import read_speechocean762
+    from elocute.training.match import card, examine, fit_matcher, make_pairs
+    from elocute.training.scorer_data import read_heldout
+
+    clips = list(noise_clips(noise).values())
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("making pairs", total=None)
+        pairs = list(make_pairs(read_speechocean762(speechocean), read_heldout(heldout), clips, count=count, seed=seed))
+        bar.update(task, description="looking for the text")
+        found = examine(pairs, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    matcher, metrics = fit_matcher(found)
+    written = card(matcher, metrics, shlex.join(["elocute", *sys.argv[1:]]))
+    out.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for kind, row in metrics.items():
+        typer.echo(f"{kind:14} {row}")
+
+
+@app.command()
+def stress(
+    native: Annotated[list[Path], typer.Option(help="Folder of transcribed native speech; repeat for more.")],
+    out: Annotated[Path, typer.Option(help="Folder to write stress.npz and stress.json, its card, to.")],
+    speechocean: Annotated[
+        Path | None, typer.Option(help="speechocean762 in its official layout.", exists=True, file_okay=False)
+    ] = None,
+    sentences: Annotated[int, typer.Option(min=10, help="Synthesised for each group of voices.")] = 200,
+    learners: Annotated[int, typer.Option(min=1, help="Utterances of learners.")] = 1000,
+    seed: int = 0,
+) -> None:
+    """Train the model of lexical stress on synthesised, native and learners' words, and check it on unheard voices."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elocute.training.stress import StressTraining, train_stress
+
+    config = StressTraining(
+        native=tuple(native), speechocean=speechocean, sentences=sentences, learners=learners, seed=seed
+    )
+    with Progress(console=Console(stderr=True)) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=total)
+            bar.update(tasks[step], completed=done, total=total)
+
+        trained = train_stress(config, shlex.join(["elocute", *sys.argv[1:]]), progress)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "stress.npz").write_bytes(trained.weights)
+    (out / "stress.json").write_text(json.dumps(trained.card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for part in trained.card["evaluation"]["parts"]:
+        typer.echo(f"{part['part']:36} {part['words']:5} words, {part['right']['value']:.3f} right")

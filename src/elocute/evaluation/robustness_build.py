@@ -141,11 +141,16 @@ def clean(material: Material, rng: np.random.Generator) -> Iterator[Recording]:
     yield Recording(samples=material.samples)
 
 
-def wrong_text(material: Material, rng: np.random.Generator) -> Iterator[Recording]:
-    """The text of another utterance."""
-    if material.plan.wrong_text is None:
-        raise NotBuiltError("the corpus has no other text with other words")
-    yield Recording(samples=material.samples, text=material.plan.wrong_text, detail=material.plan.wrong_text)
+def other_text(of: Callable[[Plan], str | None]) -> Builder:
+    """The recording with a text that nobody said."""
+
+    def build(material: Material, rng: np.random.Generator) -> Iterator[Recording]:
+        text = of(material.plan)
+        if text is None:
+            raise NotBuiltError("the corpus has no other text with other words")
+        yield Recording(samples=material.samples, text=text, detail=text)
+
+    return build
 
 
 def changed(of: Callable[[Plan], ChangedText | None]) -> Builder:

@@ -22,6 +22,7 @@ from elocute.evaluation.robustness_build import (
     noise_floor,
     noise_only,
     noisy,
+    other_text,
     pink,
     repeated,
     reverb,
@@ -29,7 +30,6 @@ from elocute.evaluation.robustness_build import (
     sound,
     truncated,
     with_other,
-    wrong_text,
 )
 
 Group = Literal["clean", "unasked", "text", "cut", "extra", "distorted"]
@@ -56,7 +56,10 @@ class Case:
 
 CASES: tuple[Case, ...] = (
     Case(name="clean", group="clean", about="the recording with its text", build=clean),
-    Case(name="wrong-text", group="unasked", about="text of another utterance", build=wrong_text),
+    Case(
+        name="wrong-text", group="unasked", about="text of another utterance", build=other_text(lambda p: p.wrong_text)
+    ),
+    Case(name="short-text", group="unasked", about="a few words nobody said", build=other_text(lambda p: p.short_text)),
     Case(name="reversed", group="unasked", about="speech played backwards", build=backwards),
     Case(name="silence", group="unasked", about="digital silence", build=silence),
     Case(name="noise-floor", group="unasked", about="white noise at -70 dB", build=noise_floor),

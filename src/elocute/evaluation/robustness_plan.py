@@ -24,6 +24,8 @@ FAR = (2 / 3, 1.0)
 """Phone distance of a swapped word: the two share no more than a third of their phones."""
 NEAR = (0.45, 0.7)
 """Phone distance of a near one; below it lie words that a learner's accent alone would turn into each other."""
+SHORT = (0.2, 0.5)
+"""Length of a short text, as a share of the words that were said."""
 _NEIGHBOURS = 25
 """A wrong text is drawn from so many of the most similar length."""
 _SHARED_WORDS = 0.25
@@ -67,6 +69,7 @@ class Plan:
         words: of that text.
         phones: the corpus's own canonical phones, for the true text only.
         wrong_text: that of another utterance.
+        short_text: the beginning of that of another one, `SHORT` times as many words as were said, two at least.
         swapped: a word replaced by one that sounds different.
         swapped_near: a word replaced by one that sounds similar.
         added: with a word more.
@@ -81,6 +84,7 @@ class Plan:
     words: tuple[str, ...]
     phones: tuple[Phones, ...] | None
     wrong_text: str | None
+    short_text: str | None
     swapped: ChangedText | None
     swapped_near: ChangedText | None
     added: ChangedText | None
@@ -240,6 +244,7 @@ def _plan(
         words=words,
         phones=utterance.phones,
         wrong_text=wrong,
+        short_text=_short(pool, others, len(words), draw("short-text")),
         swapped=_swapped(words, utterance.phones, pool.vocabulary, FAR, draw("swapped-word")),
         swapped_near=_swapped(words, utterance.phones, pool.vocabulary, NEAR, draw("swapped-word-near")),
         added=_added(words, pool.vocabulary, draw("added-word")),
@@ -248,6 +253,14 @@ def _plan(
         noise=str(draw("noise").choice(np.asarray(all_clips))) if all_clips else None,
         noise_start=round(float(draw("noise-start").uniform()), 6),
     )
+
+
+def _short(pool: _Pool, others: Sequence[int], words: int, rng: np.random.Generator) -> str | None:
+    """The first words of another utterance's text, many fewer than were said."""
+    count = max(2, round(float(rng.uniform(*SHORT)) * words))
+    texts = [_plain_words(pool.utterances[k].text) for k in others]
+    candidates = [text[:count] for text in texts if len(text) >= count]
+    return " ".join(candidates[int(rng.integers(len(candidates)))]) if candidates else None
 
 
 def _swapped(
