@@ -80,15 +80,15 @@ def assess(
         confusions=confusions,
     )
     assessor = Assessor(config)
-    heard = load_audio(recording)
-    report = assessor.assess(heard, sentence, lexicon=words)
+    heard = None if plot is None else load_audio(recording)
+    report = assessor.assess(heard or recording, sentence, lexicon=words)
     if format is Format.JSON:
         write(report.to_json(indent=2) + "\n", out)
     else:
         from elocute.cli.table import ASCII, UNICODE, render
 
         show(render(report, UNICODE if out is not None or speaks_unicode(sys.stdout) else ASCII), out=out)
-    if plot is not None:  # last, so that a full disk costs no more than the picture
+    if plot is not None and heard is not None:  # last, so that a full disk costs no more than the picture
         from elocute.picture import draw
         from elocute.prosody.pitch import load
 

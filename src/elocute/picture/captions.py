@@ -72,11 +72,11 @@ def phone_caption(phone: PhoneReport, word: WordReport, scale: int) -> str:
     parts = [f"{phone.ipa} ({phone.phone}) in {word.word}: {phone_note(phone)}"]
     if phone.score is not None:
         parts.append(f"{score_text(phone.score, scale)} of {scale}")
-        parts.append(f"wrong with {phone.probability:.0%}")
+        parts.append(f"error probability {phone.probability:.0%}")
     elif phone.error == "insertion":
         parts.append(f"sure by {phone.probability:.0%}")
     others = [item for item in phone.nbest[:_MOST_HEARD] if item.probability >= 0.05]
-    if phone.expected is not None and others:
+    if phone.expected is not None and phone.score is not None and others:
         names = ("nothing" if item.phone is None else ipa_name(item.phone) for item in others)
         heard = ", ".join(f"{name} {item.probability:.0%}" for name, item in zip(names, others, strict=True))
         parts.append(f"heard: {heard}")
@@ -135,11 +135,17 @@ def facts(report: Report) -> tuple[Fact, ...]:
         found.append(Fact(name="Pauses", value=f"{rates.pause_count}{long}{mean}" if rates.pause_count else "none"))
     if report.prosody is not None:
         found += melody_facts(report.prosody)
-        for item in report.prosody.breaks:
-            word = report.text_words[item.after_word].word
-            what = "Pause where none belongs" if item.kind == "unexpected" else "No pause where one belongs"
-            found.append(Fact(name=what, value=f"after '{word}' ({item.confidence:.0%} sure)"))
     return tuple(found)
+
+
+def break_facts(report: Report) -> tuple[Fact, ...]:
+    """The pauses out of place."""
+    names = {"unexpected": "Pause where none belongs", "missing": "No pause where one belongs"}
+    return tuple(
+        Fact(name=names[item.kind], value=f"after '{word.word}' ({item.confidence:.0%} sure)")
+        for item in (report.prosody.breaks if report.prosody else ())
+        for word in [report.text_words[item.after_word]]
+    )
 
 
 def utterance_scores(report: Report) -> tuple[Score, ...]:

@@ -13,7 +13,18 @@ import numpy as np
 from elocute.picture.captions import facts, score_text, utterance_scores
 from elocute.picture.colours import colour, ink_on
 from elocute.picture.melody import Melody
-from elocute.picture.scene import BreakMark, LostWord, PauseMark, PhoneMark, Scene, Span, SyllableMark, WordMark
+from elocute.picture.scene import (
+    BreakMark,
+    LostWord,
+    PauseMark,
+    PhoneMark,
+    Scene,
+    Span,
+    SyllableMark,
+    WordMark,
+    phone_foot,
+    signs,
+)
 from elocute.picture.sound import HIGHEST_HZ, STEP_S, outline, spectrogram
 from elocute.report import Report
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64
@@ -23,12 +34,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 12.0
-_DPI = 110
+_DPI = 140
 _LEFT_IN, _RIGHT_IN = 0.62, 0.55
 _LEAST_LINE_S = 0.8
-_CLOCK_IN, _WAVE_IN, _SPECTRUM_IN, _PITCH_IN, _STRIP_IN, _GAP_IN = 0.3, 0.6, 1.15, 0.95, 1.25, 0.06
+_CLOCK_IN, _WAVE_IN, _SPECTRUM_IN, _PITCH_IN, _STRIP_IN, _GAP_IN = 0.3, 0.6, 1.15, 0.95, 1.35, 0.06
 _INK, _MUTED, _ODD, _WAVE, _MELODY = "#15202b", "#566270", "#a63c0c", "#3d5a80", "#0b4f9c"
-_TITLE_COLUMNS, _TEXT_COLUMNS = 100, 130
+_TITLE_COLUMNS, _TEXT_COLUMNS, _LEGEND_COLUMNS = 84, 150, 125
+_SMALLEST = 5.0
+"""Points under which text cannot be read."""
 _MOST_NOTES = 8
 
 
@@ -38,19 +51,20 @@ def figure_png(report: Report, scene: Scene, audio: Audio, melody: Melody | None
     from matplotlib.figure import Figure
 
     heading = _heading(report)
+    title = wrap(shorten(" ".join(report.text.split()), 2 * _TITLE_COLUMNS - 20, placeholder=" …"), _TITLE_COLUMNS)
     row = _CLOCK_IN + _WAVE_IN + _SPECTRUM_IN + _STRIP_IN + 2 * _GAP_IN
     row += 0.0 if melody is None else _PITCH_IN + _GAP_IN
-    top = 0.75 + 0.2 * len(heading)
+    top = 0.45 + 0.3 * len(title) + 0.2 * len(heading)
     height = top + row * len(scene.lines) + 0.55
     figure = Figure(figsize=(WIDTH_IN, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     sheet = Sheet(
         figure=figure, height=height, scene=scene, audio=audio, loudness=spectrogram(audio.samples), melody=melody
     )
-    title = shorten(" ".join(report.text.split()), _TITLE_COLUMNS, placeholder=" …")
-    sheet.write(_LEFT_IN, height - 0.42, title, size=15, weight="bold")
+    for number, text in enumerate(title):
+        sheet.write(_LEFT_IN, height - 0.42 - 0.3 * number, text, size=15, weight="bold")
     for number, text in enumerate(heading):
-        sheet.write(_LEFT_IN, height - 0.72 - 0.2 * number, text, size=9, color=_MUTED)
+        sheet.write(_LEFT_IN, height - 0.42 - 0.3 * len(title) - 0.2 * number, text, size=9, color=_MUTED)
     for number, line in enumerate(scene.lines):
         sheet.line(line, height - top - row * number)
     sheet.legend()
@@ -68,11 +82,11 @@ def _heading(report: Report) -> list[str]:
     is_scored = report.utterance.total is not None
     told = "   ".join(f"{item.name} {score_text(item.score, report.scale)}" for item in scores)
     lines = [f"{told}   (of {report.scale})" if is_scored else "Not scored"]
-    lines += [f"{fact.name}: {fact.value}" for fact in facts(report)]
     for warning in report.warnings:
         lines += wrap(f"Note: {warning}", _TEXT_COLUMNS)
-    more = len(lines) - 1 - _MOST_NOTES
-    return lines if more <= 1 else [*lines[: _MOST_NOTES + 1], f"… and {more} lines more in the report"]
+    if len(lines) > 1 + _MOST_NOTES:
+        lines = [*lines[:_MOST_NOTES], f"… and {len(lines) - _MOST_NOTES} lines more in the report"]
+    return lines + [f"{fact.name}: {fact.value}" for fact in facts(report)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,12 +149,9 @@ class Sheet:
             label = "none" if share is None else f"{share:.0%}"
             self.write(x + 0.21, y + 0.055, label, size=7.5, ha="center", color=ink_on(colour(share)))
             x += 0.42
-        signs = "→s said as s    →∅ left out    +s added    ? unclear    ○ stress expected    • stress heard"
-        if self.scene.pauses:
-            signs += "    shaded: pause"
-        if self.scene.breaks:
-            signs += "    ▼ no pause belongs here    ▽ one does"
-        self.write(x + 0.2, y + 0.05, signs, size=8, color=_MUTED)
+        told = wrap("    ".join(signs(self.scene)), _LEGEND_COLUMNS, drop_whitespace=True)
+        for number, text in enumerate(told[::-1]):
+            self.write(x + 0.2, y + 0.05 + 0.16 * (number - (len(told) - 1) / 2), text, size=8, color=_MUTED)
 
     def _axes(self, line: Span, bottom: float, height: float) -> Axes:
         """An empty row as wide as the line is long."""
@@ -213,11 +224,11 @@ class Sheet:
 
     def _edges(self, axes: Axes, line: Span) -> None:
         """Boundaries of words and phones."""
-        for seconds, is_word in self.scene.edges:
-            if line.start_s < seconds < line.end_s and is_word:
-                axes.axvline(seconds, color=_INK, linewidth=0.7)
-            elif line.start_s < seconds < line.end_s:
-                axes.axvline(seconds, color=_MUTED, linewidth=0.5, linestyle=(0, (2, 3)))
+        place = axes.get_xaxis_transform()
+        shown = [edge for edge in self.scene.edges if line.start_s < edge[0] < line.end_s]
+        words, phones = ([seconds for seconds, is_word in shown if is_word == kind] for kind in (True, False))
+        axes.vlines(words, 0, 1, transform=place, colors=_INK, linewidth=0.7)
+        axes.vlines(phones, 0, 1, transform=place, colors=_MUTED, linewidth=0.5, linestyles=(0, (2, 3)))
 
     def _strip(self, axes: Axes, line: Span) -> None:
         """Words, stress and phones; from 0 (bottom) to 1, of which the words take the upper third."""
@@ -246,9 +257,11 @@ class Pen:
 
     def word(self, word: WordMark) -> None:
         """A word, its syllables and its phones."""
-        self._box(word, 0.60, 0.30, colour(word.share), is_odd=word.is_extra)
-        self._text(word, 0.78, word.label, 11, word.share, weight="bold", style="italic" if word.is_extra else "normal")
-        self._text(word, 0.655, word.score, 8, word.share)
+        self._box(word, 0.55, 0.29, colour(word.share), is_odd=word.is_extra)
+        self._text(
+            word, 0.725, word.label, 11, word.share, weight="bold", style="italic" if word.is_extra else "normal"
+        )
+        self._text(word, 0.605, word.score, 8, word.share)
         for syllable in word.syllables:
             if syllable.meets(self.line):
                 self._syllable(syllable)
@@ -259,12 +272,12 @@ class Pen:
     def lost(self, lost: LostWord) -> None:
         """Words that were left out, between their neighbours."""
         shown = ", ".join(lost.labels[:3]) + ("…" if len(lost.labels) > 3 else "")
-        self.axes.plot([lost.at_s] * 2, [0.6, 0.92], color=_ODD, linewidth=1.2, linestyle=(0, (2, 2)))
+        self.axes.plot([lost.at_s] * 2, [0.55, 0.88], color=_ODD, linewidth=1.2, linestyle=(0, (2, 2)))
         share = (lost.at_s - self.line.start_s) / (self.line.end_s - self.line.start_s)
         align = "left" if share < 0.1 else "right" if share > 0.9 else "center"
         self.axes.text(
             lost.at_s,
-            0.955,
+            0.925,
             f"left out: {shown}",
             ha=align,
             va="center",
@@ -278,26 +291,25 @@ class Pen:
         """A triangle over the words: full where a pause does not belong, hollow where one is missing."""
         fill = _ODD if item.kind == "unexpected" else "white"
         self.axes.plot(
-            [item.at_s], [0.95], marker="v", markersize=7, markerfacecolor=fill, markeredgecolor=_ODD, clip_on=False
+            [item.at_s], [0.9], marker="v", markersize=7, markerfacecolor=fill, markeredgecolor=_ODD, clip_on=False
         )
 
     def _phone(self, phone: PhoneMark) -> None:
         """A phone with its score, or with what was heard."""
         is_wrong = phone.heard is not None or phone.is_added
-        below = phone.score if phone.heard is None else f"→{phone.heard or '∅'}"
-        if phone.is_added:
-            below = "added"
-        elif phone.is_unsure:
-            below += "?"
-        self._box(phone, 0.06, 0.38, colour(phone.share), is_odd=is_wrong)
+        below, size = phone_foot(phone), 8 if phone.heard is None else 10
+        if self._fitting(phone, below, is_wide=is_wrong) < _SMALLEST:
+            # The colour still tells the score; what was heard instead must be seen.
+            below = below.removeprefix("→") if phone.heard is not None else ""
+        self._box(phone, 0.06, 0.36, colour(phone.share), is_odd=is_wrong)
         weight = "bold" if is_wrong else "normal"
-        self._text(phone, 0.325, f"+{phone.label}" if phone.is_added else phone.label, 11, phone.share, weight=weight)
-        self._text(phone, 0.155, below, 10 if phone.heard is not None else 8, phone.share, weight=weight)
+        self._text(phone, 0.315, f"+{phone.label}" if phone.is_added else phone.label, 11, phone.share, weight=weight)
+        self._text(phone, 0.15, below, size, phone.share, weight=weight)
 
     def _syllable(self, syllable: SyllableMark) -> None:
         """A ring where stress is expected, a disc where it was heard, a dash where neither."""
         ink = _ODD if syllable.is_stressed_right is False else _INK
-        at = [syllable.middle_s], [0.52]
+        at = [syllable.middle_s], [0.485]
         if syllable.expected in (1, 2):
             size = 8 if syllable.expected == 1 else 5.5
             self.axes.plot(*at, marker="o", markersize=size, markerfacecolor="none", markeredgecolor=ink)
@@ -306,26 +318,31 @@ class Pen:
         if not syllable.spoken and syllable.expected not in (1, 2):
             self.axes.plot(*at, marker="_", markersize=5, color=ink)
 
+    def _fitting(self, mark: Span, text: str, *, is_wide: bool) -> float:
+        """Font size at which a text fills a box, in points; bold letters are wider."""
+        start, end = max(mark.start_s, self.line.start_s), min(mark.end_s, self.line.end_s)
+        return (end - start) * self.scale / ((0.72 if is_wide else 0.64) * max(len(text), 1))
+
     def _box(self, mark: Span, bottom: float, height: float, fill: str, *, is_odd: bool) -> None:
         from matplotlib.patches import Rectangle
 
         start, end = max(mark.start_s, self.line.start_s), min(mark.end_s, self.line.end_s)
-        edge, width = (_ODD, 1.2) if is_odd else ("white", 0.8)
-        self.axes.add_patch(
-            Rectangle((start, bottom), end - start, height, facecolor=fill, edgecolor=edge, linewidth=width)
-        )
+        box = Rectangle((start, bottom), end - start, height, facecolor=fill, edgecolor="white", linewidth=0.8)
+        if is_odd:
+            box.set(edgecolor=_ODD, linewidth=1.2, linestyle="--" if isinstance(mark, WordMark) else "-")
+        self.axes.add_patch(box)
 
     def _text(self, mark: Span, y: float, text: str, size: float, share: float | None, **style: Any) -> None:
         """Text in a box, made small enough for it."""
         start, end = max(mark.start_s, self.line.start_s), min(mark.end_s, self.line.end_s)
-        fitting = (end - start) * self.scale / (0.62 * max(len(text), 1))
+        fitting = self._fitting(mark, text, is_wide=style.get("weight") == "bold")
         self.axes.text(
             (start + end) / 2,
             y,
             text,
             ha="center",
             va="center",
-            fontsize=max(min(size, fitting), 5.0),
+            fontsize=max(min(size, fitting), _SMALLEST),
             color=ink_on(colour(share)),
             parse_math=False,
             **style,
@@ -334,10 +351,9 @@ class Pen:
 
 def _pause(rows: list[Axes], pause: PauseMark, line: Span) -> None:
     """A pause through all rows, with its length in the first."""
-    is_odd = pause.is_unexpected or pause.place != "boundary"
     start, end = max(pause.start_s, line.start_s), min(pause.end_s, line.end_s)
     for axes in rows:
-        axes.axvspan(start, end, color=_ODD if is_odd else _MUTED, alpha=0.2, linewidth=0)
+        axes.axvspan(start, end, color=_ODD if pause.is_odd else _MUTED, alpha=0.2, linewidth=0)
     rows[0].text(
         (start + end) / 2,
         0.88,
@@ -346,6 +362,6 @@ def _pause(rows: list[Axes], pause: PauseMark, line: Span) -> None:
         ha="center",
         va="center",
         fontsize=7.5,
-        color=_ODD if is_odd else _INK,
+        color=_ODD if pause.is_odd else _INK,
         weight="bold",
     )

@@ -55,7 +55,7 @@ def grey_png(shades: NDArray[np.uint8]) -> bytes:
     lines[:, 1:] = shades
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(lines.tobytes(), 9)),
+        (b"IDAT", zlib.compress(lines.tobytes())),
         (b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import files
 
-from elocute.picture.captions import Fact, facts, phone_caption, phone_note, score_text, utterance_scores, word_note
+from elocute.picture.captions import (
+    Fact,
+    break_facts,
+    facts,
+    phone_caption,
+    phone_note,
+    score_text,
+    utterance_scores,
+    word_note,
+)
 from elocute.picture.colours import colour, ink_on
 from elocute.picture.markup import Markup, data_url, tag
 from elocute.picture.melody import Melody
-from elocute.picture.scene import Scene, score_of, share_of
+from elocute.picture.scene import Scene, score_of, share_of, signs
 from elocute.picture.sound import flac, spectrogram
 from elocute.picture.staff import Staff
 from elocute.report import Report
@@ -20,6 +29,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """Nothing is fetched, whatever a text holds."""
+_LONG_TITLE = 120
 _SHARES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -38,7 +48,7 @@ def page_html(report: Report, scene: Scene, audio: Audio, melody: Melody | None)
     )
     main = tag(
         "main",
-        tag("h1", title),
+        tag("h1", title, class_="long" if len(title) > _LONG_TITLE else None),
         *_notes(report),
         _scores(report),
         _sentence(report),
@@ -47,7 +57,7 @@ def page_html(report: Report, scene: Scene, audio: Audio, melody: Melody | None)
         tag("div", *(tag("div", staff.line(line), class_="line") for line in scene.lines), class_="lines"),
         _legend(scene, melody, report.scale),
         *_findings(report),
-        *_facts(facts(report)),
+        *_facts((*facts(report), *break_facts(report))),
         _table(report),
         _origin(report),
     )
@@ -69,9 +79,11 @@ def _notes(report: Report) -> Iterator[Markup]:
 
 def _scores(report: Report) -> Markup:
     """The five scores of the utterance."""
+    if report.utterance.total is None:
+        return tag("p", tag("b", "Not scored"))
     tiles = []
     for item in utterance_scores(report):
-        shown = "not scored" if item.score is None else score_text(item.score, report.scale)
+        shown = score_text(item.score, report.scale)
         tiles.append(tag("div", tag("dt", item.name), tag("dd", shown, style=_filled(item.score, report.scale))))
     return tag("dl", *tiles, class_="scores", aria_label=f"Scores of {report.scale}")
 
@@ -105,14 +117,11 @@ def _player(audio: Audio) -> Markup:
 def _legend(scene: Scene, melody: Melody | None, scale: int) -> Markup:
     """How to read the lines."""
     steps = [tag("i", score_text(share * scale, scale), style=_filled(share * scale, scale)) for share in _SHARES]
-    signs = ["→s said as s", "→∅ left out", "+s added", "? unclear", "ring: stress expected", "disc: stress heard"]
-    signs += ["hatched: pause", "rust hatching: pause inside a phrase"] if scene.pauses else []
-    signs += ["▼ no pause belongs here", "▽ a pause belongs here"] if scene.breaks else []
-    signs += ["st: semitones over the middle pitch"] if melody is not None else []
+    shown = [*signs(scene), *(["st: semitones over the middle pitch"] if melody is not None else [])]
     return tag(
         "p",
         tag("span", *steps, tag("i", "not scored", class_="none"), class_="scale"),
-        *(tag("span", sign) for sign in signs),
+        *(tag("span", sign) for sign in shown),
         class_="legend",
     )
 

@@ -5,15 +5,18 @@ A scene knows no coordinates and no colours; PNG and page draw the same one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from elocute.picture.captions import phone_caption, score_text, word_caption
-from elocute.report import BreakFacts, PausePlace, PhoneReport, Report, SyllableReport, WordReport
+from elocute.report import BreakFacts, PhoneReport, Report, SyllableReport, WordReport
 
 LINE_S = 5.0
-"""A picture is broken into lines of about this length at most, as music is, so that sounds stay wide enough to read."""
+"""A picture is broken into lines of about this length, as music is, so that sounds stay wide enough to read."""
+_LONGEST_S = 6.0
+"""A recording up to here stays on one line."""
 _SLACK_S = 1.25
 """How far from the even places a line may be broken, to break it in a pause."""
 
@@ -118,10 +121,9 @@ class LostWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseMark(Span):
-    """A pause; `place` as in the report, `is_unexpected` where the report says that none belongs there."""
+    """A pause; `is_odd` inside a phrase or a word, and wherever else the report says that none belongs."""
 
-    place: PausePlace
-    is_unexpected: bool
+    is_odd: bool
     caption: str
 
 
@@ -189,6 +191,34 @@ def scene(report: Report, duration_s: float) -> Scene:
         breaks=tuple(map(_break_mark, report.prosody.breaks)) if report.prosody else (),
         lines=_lines(words, duration_s),
     )
+
+
+def signs(drawn: Scene) -> tuple[str, ...]:
+    """How to read the signs that occur in a scene."""
+    phones = [phone for word in drawn.words for phone in word.phones]
+    syllables = [syllable for word in drawn.words for syllable in word.syllables]
+    found = {
+        "→s said as s": any(phone.heard for phone in phones),
+        "→∅ left out": any(phone.heard == "" for phone in phones),
+        "+s added": any(phone.is_added for phone in phones),
+        "? unclear": any(phone.is_unsure for phone in phones),
+        "dashed: not of the text": any(word.is_extra for word in drawn.words),
+        "○ stress expected": any(syllable.expected in (1, 2) for syllable in syllables),
+        "• stress heard": any(syllable.spoken for syllable in syllables),
+        "shaded: pause": bool(drawn.pauses),
+        "rust: pause inside a phrase": any(pause.is_odd for pause in drawn.pauses),
+        "▼ no pause belongs here": any(item.kind == "unexpected" for item in drawn.breaks),
+        "▽ a pause belongs here": any(item.kind == "missing" for item in drawn.breaks),
+    }
+    return tuple(sign for sign, occurs in found.items() if occurs)
+
+
+def phone_foot(phone: PhoneMark) -> str:
+    """What stands under a phone: its score, or what became of it."""
+    if phone.is_added:
+        return "added"
+    below = phone.score if phone.heard is None else f"→{phone.heard or '∅'}"
+    return f"{below}?" if phone.is_unsure else below
 
 
 def share_of(score: float | None, scale: int) -> float | None:
@@ -305,8 +335,7 @@ def _pauses(report: Report) -> Iterator[PauseMark]:
         yield PauseMark(
             start_s=pause.start_s,
             end_s=pause.end_s,
-            place=pause.place,
-            is_unexpected=wrong,
+            is_odd=wrong or pause.place != "boundary",
             caption=f"pause of {pause.end_s - pause.start_s:.2f} s {places[pause.place]}"
             + (", where none belongs" if wrong else ""),
         )
@@ -324,7 +353,7 @@ def _break_mark(item: BreakFacts) -> BreakMark:
 
 def _lines(words: Sequence[WordMark], duration_s: float) -> tuple[Span, ...]:
     """Break the recording into lines of even length, each break where it hurts least."""
-    count = max(1, -int(-duration_s // LINE_S))
+    count = 1 if duration_s <= _LONGEST_S else math.ceil(duration_s / LINE_S)
     cuts = [0.0]
     for number in range(1, count):
         ideal = duration_s * number / count

@@ -10,7 +10,17 @@ import numpy as np
 from elocute.picture.colours import colour, ink_on
 from elocute.picture.markup import Markup, data_url, grey_png, number, tag
 from elocute.picture.melody import Melody
-from elocute.picture.scene import BreakMark, LostWord, PauseMark, PhoneMark, Scene, Span, SyllableMark, WordMark
+from elocute.picture.scene import (
+    BreakMark,
+    LostWord,
+    PauseMark,
+    PhoneMark,
+    Scene,
+    Span,
+    SyllableMark,
+    WordMark,
+    phone_foot,
+)
 from elocute.picture.sound import HIGHEST_HZ, STEP_S, outline
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64
 
@@ -21,9 +31,11 @@ _LEAST_LINE_S = 0.8
 _WAVE = (18.0, 70.0)
 _SPECTRUM = (76.0, 176.0)
 _PITCH = (188.0, 264.0)
-_NO_PITCH = 84.0
+_NO_PITCH = 88.0
 """So much higher does everything below stand where there is no pitch."""
-_WORDS, _STRESS, _PHONES, _BOTTOM = 274.0, 318.0, 326.0, 370.0
+_WORDS, _STRESS, _PHONES, _BOTTOM = 286.0, 330.0, 338.0, 382.0
+_SMALLEST = 7.0
+"""Font size under which text cannot be read."""
 _GREYS = 31
 """Shades of a spectrogram; more do not show and make the page larger."""
 
@@ -131,7 +143,7 @@ class Staff:
         """A pause through all rows above the words, with its length."""
         left, right = self._x(pause.start_s, line), self._x(pause.end_s, line)
         bottom = _SPECTRUM[1] if self.melody is None else _PITCH[1]
-        kind = "pause odd" if pause.is_unexpected or pause.place != "boundary" else "pause"
+        kind = "pause odd" if pause.is_odd else "pause"
         seconds = f"{pause.end_s - pause.start_s:.2f}"
         return tag(
             "g",
@@ -194,11 +206,10 @@ class Staff:
         top, left, right = _PHONES - self._lift, self._x(phone.start_s, line), self._x(phone.end_s, line)
         fill, middle = colour(phone.share), (left + right) / 2
         wide = right - left
-        below = phone.score if phone.heard is None else f"→{phone.heard or '∅'}"
-        if phone.is_added:
-            below = "added"
-        elif phone.is_unsure:
-            below += "?"
+        below = phone_foot(phone)
+        if _fitting(below, wide) < _SMALLEST:
+            # Colour and caption still tell the score; what was heard instead must be seen.
+            below = below.removeprefix("→") if phone.heard is not None else ""
         return _button(
             phone,
             "box phone wrong" if phone.heard is not None or phone.is_added else "box phone",
@@ -237,9 +248,9 @@ class Staff:
         return tag(
             "g",
             tag("title", lost.caption),
-            tag("path", d=f"M{number(x)} {number(top + 1)}v34"),
-            tag("rect", x=at - half, y=top - 9, width=2 * half, height=15, rx=7),
-            _text(at, top + 2, shown, "middle"),
+            tag("path", d=f"M{number(x)} {number(top - 4)}v40"),
+            tag("rect", x=at - half, y=top - 18, width=2 * half, height=15, rx=7),
+            _text(at, top - 7, shown, "middle"),
             class_="lost",
             role="img",
             aria_label=lost.caption,
@@ -267,10 +278,14 @@ def _box(left: float, top: float, width: float, height: float, fill: str) -> Mar
 
 
 def _fitted(x: float, y: float, content: str, width: float, size: float, ink: str) -> Markup:
-    """Text made small enough for a box; it may reach over the edges a little before it gets too small to read."""
-    about = 0.56 * max(len(content), 1)
-    fitting = max(min(size, (width - 1) / about), 7.0)
+    """Text made small enough for a box; what would have to be too small reaches over the edges a little."""
+    fitting = max(min(size, _fitting(content, width)), _SMALLEST)
     return tag("text", content, class_="middle", x=x, y=y, fill=ink, font_size=fitting)
+
+
+def _fitting(content: str, width: float) -> float:
+    """Font size at which a text fills a width."""
+    return (width - 1) / (0.58 * max(len(content), 1))
 
 
 def _button(mark: Span, style: str, *parts: Markup, caption: str, address: str) -> Markup:
