@@ -52,7 +52,7 @@ def test_other_phones_than_those_asked_for_give_no_recording(monkeypatch: pytest
 @has_flite
 def test_voices_are_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(flite.installed_voices()) <= set(flite.VOICES)
-    monkeypatch.setattr(flite, "_run", lambda command: "Voices available: kal rms slt \n")
+    monkeypatch.setattr(flite, "run_flite", lambda command: "Voices available: kal rms slt \n")
     assert flite.installed_voices() == ("slt", "rms")
 
 

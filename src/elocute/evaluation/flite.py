@@ -23,9 +23,9 @@ from elocute.types import Audio, Float64
 VOICES = ("slt", "rms", "awb", "kal16")
 """Voices of 16 kHz that flite 2.2 comes with: two American, one Scottish, and a diphone voice."""
 _TIMEOUT_S = 60.0
-_PAUSE = "pau"
+PAUSE = "pau"
 # flite has a phone for schwa, which ARPABET without stress digits writes AH.
-_ARPABET = {"ax": "AH"}
+FLITE_SCHWA = {"ax": "AH"}
 _SCHWA = "AH0"
 
 
@@ -54,7 +54,7 @@ def installed_voices() -> tuple[str, ...]:
     """
     if shutil.which("flite") is None:
         return ()
-    listed = _run(["flite", "-lv"]).partition(":")[2].split()
+    listed = run_flite(["flite", "-lv"]).partition(":")[2].split()
     return tuple(voice for voice in VOICES if voice in listed)
 
 
@@ -76,13 +76,13 @@ def speak_phones(words: Sequence[Sequence[str]], voice: str) -> Utterance | None
     with tempfile.TemporaryDirectory(prefix="elocute-") as folder:
         sentence, wav = Path(folder) / "sentence.ssml", Path(folder) / "sentence.wav"
         sentence.write_text(ssml(words), encoding="utf-8")
-        printed = _run(["flite", "-voice", voice, "-ssml", "-psdur", "-f", str(sentence), "-o", str(wav)])
+        printed = run_flite(["flite", "-voice", voice, "-ssml", "-psdur", "-f", str(sentence), "-o", str(wav)])
         begin_s, spoken = 0.0, []
         for entry in printed.split():
             name, _, end = entry.partition(":")
             end_s = float(end)
-            if name != _PAUSE:
-                spoken.append((_ARPABET.get(name, name.upper()), begin_s, end_s))
+            if name != PAUSE:
+                spoken.append((FLITE_SCHWA.get(name, name.upper()), begin_s, end_s))
             begin_s = end_s
         if tuple(phone for phone, _, _ in spoken) != wanted:
             return None
@@ -105,7 +105,7 @@ def _named(phone: str) -> str:
     return "ax" if phone == _SCHWA else phone.lower().replace("2", "1")
 
 
-def _run(command: Sequence[str]) -> str:
+def run_flite(command: Sequence[str]) -> str:
     """What a flite command prints."""
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)

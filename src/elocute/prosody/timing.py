@@ -1,18 +1,21 @@
 """When each phone was spoken, and where the speaker paused.
 
 A CTC model marks a phone with a spike, not with its extent: the blank frames around spikes belong to the phones too,
-unless they are quiet for long enough to be a pause.
+unless they are quiet for long enough to be a pause. Where one phone ends and the next begins, the sound says
+(`boundaries`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elocute.prosody.boundaries import Section, phone_edges
 from elocute.prosody.pauses import MIN_PAUSE_S, Pause
+from elocute.prosody.sound import FRAME_S, Sound
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64
 
 MAX_EDGE_S = 0.12
@@ -112,6 +115,61 @@ def _between_spikes(pause: Pause | None, left: Int64, right: Int64, frame_shift_
         return 0.0, 0.0
     least, most = float(left @ (0.25, 0.75)), float(right @ (0.75, 0.25))
     return max(pause.start_s / frame_shift_s, least), min(pause.end_s / frame_shift_s, most)
+
+
+def refined(rough: Timing, spans: Int64, sound: Sound, phones: Int64, pauses: Sequence[Pause] | None = None) -> Timing:
+    """Phone times that the sound confirms, to 10 ms, in place of half way between spikes.
+
+    Args:
+        rough: from `timing`.
+        spans: shape (L, 2), frames [start, end) of each phone's spike.
+        sound: of the same recording, from `listen`.
+        phones: shape (L,), indices of `PHONES`.
+        pauses: in place of those of `rough`, in order; one that leaves a phone no room is dropped.
+    """
+    frames = round(len(rough.energy_db) * rough.frame_shift_s / FRAME_S)
+    wanted = rough.pauses if pauses is None else tuple(pauses)
+    if frames < len(spans):
+        return rough  # not even a frame for each phone
+    kept = _with_room(wanted, len(spans), frames)
+    spikes = np.round(spans * (rough.frame_shift_s / FRAME_S)).astype(np.int64)
+    starts, ends = np.empty(len(spans)), np.empty(len(spans))
+    stops = [*((pause.after_phone + 1, pause.start_s, pause.end_s) for pause in kept), (len(spans), 0.0, 0.0)]
+    first, begin = 0, 0
+    for last, pause_start_s, pause_end_s in stops:
+        is_last = last == len(spans)
+        end = frames if is_last else _frame_before(pause_start_s)
+        section = Section(
+            first=first, last=last, begin=begin, end=end, is_open_before=first == 0, is_open_after=is_last
+        )
+        edges = phone_edges(sound, phones, spikes, section) * FRAME_S
+        starts[first:last], ends[first:last] = edges[:-1], edges[1:]
+        if not is_last:
+            ends[last - 1], starts[last] = pause_start_s, pause_end_s
+        first, begin = last, _frame_behind(pause_end_s)
+    return replace(rough, start_s=starts, end_s=ends, pauses=kept)
+
+
+def _with_room(pauses: Sequence[Pause], phones: int, frames: int) -> tuple[Pause, ...]:
+    """The pauses between which there is at least one frame for each phone."""
+    kept: list[Pause] = []
+    for pause in pauses:
+        first, begin = (kept[-1].after_phone + 1, _frame_behind(kept[-1].end_s)) if kept else (0, 0)
+        if _frame_before(pause.start_s) - begin >= pause.after_phone + 1 - first:
+            kept.append(pause)
+    while kept and frames - _frame_behind(kept[-1].end_s) < phones - (kept[-1].after_phone + 1):
+        kept.pop()
+    return tuple(kept)
+
+
+def _frame_before(time_s: float) -> int:
+    """Whole frames before a time, which binary fractions may miss by a bit."""
+    return int(time_s / FRAME_S + 1e-6)
+
+
+def _frame_behind(time_s: float) -> int:
+    """The first frame that begins at a time or later."""
+    return -int(-time_s / FRAME_S + 1e-6)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:

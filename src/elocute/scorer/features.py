@@ -12,7 +12,7 @@ import numpy as np
 
 from elocute.gop import Alternatives, align_phones, alternatives, gop_sf
 from elocute.phones import PHONES, VOWELS
-from elocute.prosody import Timing, frame_energy_db, timing
+from elocute.prosody import Timing, find_pauses, frame_energy_db, listen, refined, timing
 from elocute.types import Audio, Float32, Float64, Int64, PhoneSet, Posteriors
 
 LOG_FLOOR = -12.0
@@ -144,7 +144,11 @@ def analyse(posteriors: Posteriors, symbols: Sequence[str], word_ids: Sequence[i
     found = alternatives(posteriors.log_probs, canonical, phone_set)
     best = align_phones(posteriors.log_probs, canonical, phone_set)
     energy_db = frame_energy_db(audio, len(posteriors.log_probs), posteriors.frame_shift_s)
-    times = timing(best.spans, energy_db, posteriors.frame_shift_s)
+    occupancies = found.lattice.occupancies()
+    pauses = find_pauses(audio, occupancies, posteriors.frame_shift_s, symbols=symbols, word_ids=word_ids)
+    rough = timing(best.spans, energy_db, posteriors.frame_shift_s, pauses)
+    phones = np.array([PHONES.index(symbol) for symbol in symbols])
+    times = refined(rough, best.spans, listen(audio.samples), phones, pauses)
     ratings = posteriors.ratings
     if ratings is None:
         ratings = np.full((len(posteriors.log_probs), len(phone_set.symbols) + 4), NO_RATING, dtype=np.float32)
