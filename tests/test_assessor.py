@@ -233,8 +233,7 @@ def check_spoken(report: Report, said: list[str], seconds: float) -> None:
     middles = (0.1 + 0.8 * (np.arange(len(said)) + 0.5) / len(said)) * seconds
     for phone, middle in zip(told, middles, strict=True):
         if phone.error != "insertion":
-            # The sound, which is noise here, may draw a boundary a little over the middle of a short spike.
-            assert phone.start_s - 0.05 <= middle <= phone.end_s + 0.05
+            assert phone.start_s <= middle <= phone.end_s
     assert Report.from_json(report.to_json()) == report
 
 

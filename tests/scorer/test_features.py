@@ -85,6 +85,8 @@ def test_a_planted_substitution_stands_out_in_its_own_row(place: int):
 
 def test_a_planted_pause_is_seen():
     samples = recording(2.0).samples.copy()
+    samples[:3200] *= 0.003  # the background, above which everything else rises
+    samples[-3200:] *= 0.003
     spoken = heard(SAID)
     spans = analyse(spoken, SAID, WORDS, recording(2.0)).times
     log_probs = np.insert(spoken.log_probs, round(spans.end_s[3] / SHIFT_S), np.repeat(spoken.log_probs[:1], 30, 0), 0)

@@ -16,9 +16,10 @@ import numpy as np
 from elocute.prosody.sound import SILENCE, Sound
 from elocute.types import Float64, Int64
 
-_REACH = 12
-"""Frames that a boundary may lie outside of the middles of two spikes, less the length of the spike: of flite's
-boundaries 11 % lie before the spike of the phone that they end, or behind that of the phone that they begin."""
+_REACH = 4
+"""Frames that a boundary may lie outside of the middles of two spikes, less the length of the spike; where that is
+below 0, inside. Of flite's boundaries 11 % lie before the spike of the phone that they end, or behind that of the phone
+that they begin, but to look for them further away costs more than it gains."""
 _EDGE_REACH = 30
 """Frames that the first and the last phone may reach beyond their spikes."""
 _LEAST = (3, 2, 1)
