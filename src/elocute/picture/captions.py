@@ -21,6 +21,8 @@ _WORD_ERRORS = {
 _DOES = {"rise": "the pitch rises", "fall": "the pitch falls", "level": "the pitch stays level"}
 _DO = {"rise": "rise", "fall": "fall", "level": "stay level"}
 _MOST_HEARD = 3
+_FAIR = 0.6
+"""Share of the full score below which a phone is called unclear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def word_caption(word: WordReport, scale: int) -> str:
 
 def phone_caption(phone: PhoneReport, word: WordReport, scale: int) -> str:
     """A phone, what was heard, its score and how surely it is wrong, and when it was said."""
-    parts = [f"{phone.ipa} ({phone.phone}) in {word.word}: {phone_note(phone)}"]
+    parts = [f"{phone.ipa} ({phone.phone}) in {word.word}: {phone_note(phone, scale)}"]
     if phone.score is not None:
         parts.append(f"{score_text(phone.score, scale)} of {scale}")
         parts.append(f"error probability {phone.probability:.0%}")
@@ -85,7 +87,13 @@ def phone_caption(phone: PhoneReport, word: WordReport, scale: int) -> str:
     return "; ".join(parts)
 
 
-def phone_note(phone: PhoneReport) -> str:
+def is_unclear(phone: PhoneReport, scale: int) -> bool:
+    """Whether a phone that is not called wrong may be: the detector is unsure, or the score is poor."""
+    is_poor = phone.score is not None and phone.score < _FAIR * scale
+    return phone.error is None and (phone.is_unsure or is_poor)
+
+
+def phone_note(phone: PhoneReport, scale: int) -> str:
     """What became of a phone, in a few words."""
     if phone.error == "substitution" and phone.actual is not None:
         return f"said as {ipa_name(phone.actual)}"
@@ -95,7 +103,7 @@ def phone_note(phone: PhoneReport) -> str:
         return "added"
     if phone.error is not None:
         return "heavy accent"
-    if phone.is_unsure:
+    if is_unclear(phone, scale):
         return "unclear"
     return "not scored" if phone.score is None else "clear"
 

@@ -17,8 +17,9 @@ _ANCHORS = (
 """Shares of the full score, and red, green, blue of each."""
 UNSCORED = "#d5d9de"
 """Fill of what has no score."""
-DARK_INK = "#15202b"
+DARK_INK = "#000000"
 LIGHT_INK = "#ffffff"
+"""Only black and white leave a contrast of 4.5 on every fill."""
 
 
 def colour(share: float | None) -> str:

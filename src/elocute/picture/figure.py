@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,18 @@ def _heading(report: Report) -> list[str]:
         lines += wrap(f"Note: {warning}", _TEXT_COLUMNS)
     if len(lines) > 1 + _MOST_NOTES:
         lines = [*lines[:_MOST_NOTES], f"… and {len(lines) - _MOST_NOTES} lines more in the report"]
-    return lines + [f"{fact.name}: {fact.value}" for fact in facts(report)]
+    return lines + _rows([f"{fact.name}: {fact.value}" for fact in facts(report)], _TEXT_COLUMNS)
+
+
+def _rows(items: Sequence[str], columns: int) -> list[str]:
+    """Items side by side, in as many rows as they need."""
+    rows: list[str] = []
+    for item in items:
+        if rows and len(rows[-1]) + 4 + len(item) <= columns:
+            rows[-1] += "    " + item
+        else:
+            rows.append(item)
+    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,7 +161,7 @@ class Sheet:
             label = "none" if share is None else f"{share:.0%}"
             self.write(x + 0.21, y + 0.055, label, size=7.5, ha="center", color=ink_on(colour(share)))
             x += 0.42
-        told = wrap("    ".join(signs(self.scene)), _LEGEND_COLUMNS, drop_whitespace=True)
+        told = _rows(signs(self.scene), _LEGEND_COLUMNS)
         for number, text in enumerate(told[::-1]):
             self.write(x + 0.2, y + 0.05 + 0.16 * (number - (len(told) - 1) / 2), text, size=8, color=_MUTED)
 

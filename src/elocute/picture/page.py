@@ -157,7 +157,13 @@ def _table(report: Report) -> Markup:
         rows.append(tag("tr", tag("th", shown[0], scope="row"), *(tag("td", cell) for cell in shown[1:])))
         for phone in word.phonemes:
             times = ("", "") if phone.start_s is None else (f"{phone.start_s:.2f}", f"{phone.end_s:.2f}")
-            cells = ("", f"{phone.ipa} {phone.phone}", *times, score_text(phone.score, report.scale), phone_note(phone))
+            cells = (
+                "",
+                f"{phone.ipa} {phone.phone}",
+                *times,
+                score_text(phone.score, report.scale),
+                phone_note(phone, report.scale),
+            )
             rows.append(tag("tr", *(tag("td", cell) for cell in cells)))
     names = ("Word", "Sound", "From, s", "To, s", "Score", "Heard")
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))

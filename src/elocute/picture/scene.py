@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from elocute.picture.captions import phone_caption, score_text, word_caption
+from elocute.picture.captions import is_unclear, phone_caption, score_text, word_caption
 from elocute.report import BreakFacts, PhoneReport, Report, SyllableReport, WordReport
 
 LINE_S = 5.0
@@ -53,7 +53,7 @@ class PhoneMark(Span):
         share: score, 0 to 1; None where there is none.
         score: the score as it is written.
         is_added: whether the text does not have it.
-        is_unsure: whether it may be wrong, but not surely enough.
+        is_unclear: whether it may be wrong, but not surely enough.
         word: index of its word in the report.
         phone: index in its word.
         caption: all about it in one sentence.
@@ -64,7 +64,7 @@ class PhoneMark(Span):
     share: float | None
     score: str
     is_added: bool
-    is_unsure: bool
+    is_unclear: bool
     word: int
     phone: int
     caption: str
@@ -201,7 +201,7 @@ def signs(drawn: Scene) -> tuple[str, ...]:
         "→s said as s": any(phone.heard for phone in phones),
         "→∅ left out": any(phone.heard == "" for phone in phones),
         "+s added": any(phone.is_added for phone in phones),
-        "? unclear": any(phone.is_unsure for phone in phones),
+        "? unclear": any(phone.is_unclear for phone in phones),
         "dashed: not of the text": any(word.is_extra for word in drawn.words),
         "○ stress expected": any(syllable.expected in (1, 2) for syllable in syllables),
         "• stress heard": any(syllable.spoken for syllable in syllables),
@@ -218,7 +218,7 @@ def phone_foot(phone: PhoneMark) -> str:
     if phone.is_added:
         return "added"
     below = phone.score if phone.heard is None else f"→{phone.heard or '∅'}"
-    return f"{below}?" if phone.is_unsure else below
+    return f"{below}?" if phone.is_unclear else below
 
 
 def share_of(score: float | None, scale: int) -> float | None:
@@ -263,7 +263,7 @@ def _phones(word: WordReport, index: int, scale: int) -> Iterator[PhoneMark]:
             share=share_of(phone.score, scale),
             score=score_text(phone.score, scale),
             is_added=phone.error == "insertion",
-            is_unsure=phone.is_unsure,
+            is_unclear=is_unclear(phone, scale),
             word=index,
             phone=number,
             caption=phone_caption(phone, word, scale),
