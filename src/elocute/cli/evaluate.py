@@ -11,6 +11,7 @@ import typer
 
 from elocute.cli.batch import progress_bar
 from elocute.cli.evaluate_l2arctic import l2arctic
+from elocute.cli.evaluate_pitch import pitch
 from elocute.cli.evaluate_robustness import robustness
 from elocute.cli.evaluate_run import identity_of, kept_when_stopped, prediction_facts
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
@@ -34,6 +35,7 @@ EXAMPLES = (
     "elocute evaluate l2arctic DIR --json mdd.json",
     "elocute evaluate robustness DIR --noise NOISES --limit 200 --plot totals.svg",
     "elocute evaluate localisation DIR --split test --limit 100",
+    "elocute evaluate pitch DIR DIR --limit 100",
 )
 """Shown under the help of the command."""
 
@@ -279,3 +281,4 @@ def _warn_of_seen_speakers() -> None:
 
 app.command("l2arctic")(l2arctic)
 app.command("robustness")(robustness)
+app.command("pitch")(pitch)
