@@ -24,7 +24,7 @@ WORDS = [["DH", "AH"], ["B", "L", "AE", "K"], ["K", "AE", "T"], ["S", "AE", "T"]
 SAID = [phone for word in WORDS for phone in word]
 DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3, 0.1))
 SHIFT = 0.02
-CLEAR = Evidence(surely=1.0, rate=0.2, heard=1.0, price=0.1, own=1.0, share=1.0, replaced=0.0)
+CLEAR = Evidence(surely=1.0, rate=0.2, heard=1.0, price=0.1, own=1.0, share=1.0, replaced=0.0, beside=0.0)
 FITS = Match(heard=np.ones(len(SAID), dtype=bool), speech=1.0, text=1.0, evidence=CLEAR)
 
 

@@ -325,7 +325,7 @@ def match(
     heldout: Annotated[Path, typer.Option(help="Folder of the acoustic folds' held-out posteriors.")],
     noise: Annotated[Path, typer.Option(help="Folder of noise recordings.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="File to write: match.json.")],
-    count: Annotated[int, typer.Option(help="Utterances that pairs are made of.", min=50)] = 500,
+    count: Annotated[int, typer.Option(help="Utterances that pairs are made of.", min=50)] = 400,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 1,
 ) -> None:
     """Fit what tells whether a recording holds speech, and whether it is of the text."""

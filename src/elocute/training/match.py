@@ -111,10 +111,13 @@ def make_pairs(
         like = [k for k in np.argsort(np.abs(lengths - lengths[number]))[:_NEIGHBOURS] if drawn[k].text != one.text]
         yield _pair("wrong", one, own, samples, drawn[int(rng.choice(like))])
         short = [k for k in np.flatnonzero(lengths <= SHORT * lengths[number]) if drawn[k].text != one.text]
-        if short:
-            yield _pair("short", one, own, samples, drawn[int(rng.choice(short))])
         other = drawn[(number + 1) % count]
         both = load_audio(other.audio).samples
+        if short and number % 2:
+            yield _pair("short", one, own, samples, drawn[int(rng.choice(short))])
+        elif short:
+            text_of = drawn[int(rng.choice([k for k in short if drawn[k].text != other.text]))]
+            yield _joined("short", one, own, samples, heard[other.id], both, text_of=text_of)
         if number % 3 == 0:
             backwards = Heldout(log_probs=own.log_probs[::-1].copy(), ratings=own.ratings[::-1].copy())
             yield _pair("reversed", one, backwards, samples[::-1].copy(), one)
