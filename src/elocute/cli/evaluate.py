@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elocute.cli.batch import progress_bar
+from elocute.cli.evaluate_durations import durations
 from elocute.cli.evaluate_l2arctic import l2arctic
+from elocute.cli.evaluate_pauses import pauses
 from elocute.cli.evaluate_pitch import pitch
 from elocute.cli.evaluate_robustness import robustness
 from elocute.cli.evaluate_run import identity_of, kept_when_stopped, prediction_facts
+from elocute.cli.evaluate_stress import stress
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
 from elocute.errors import ConfigError
@@ -35,7 +38,10 @@ EXAMPLES = (
     "elocute evaluate l2arctic DIR --json mdd.json",
     "elocute evaluate robustness DIR --noise NOISES --limit 200 --plot totals.svg",
     "elocute evaluate localisation DIR --split test --limit 100",
+    "elocute evaluate durations DIR --held-out RUN/held-out",
+    "elocute evaluate pauses DIR --split test --limit 200",
     "elocute evaluate pitch DIR DIR --limit 100",
+    "elocute evaluate stress DIR --condition telephone",
 )
 """Shown under the help of the command."""
 
@@ -279,6 +285,9 @@ def _warn_of_seen_speakers() -> None:
     )
 
 
+app.command("durations")(durations)
 app.command("l2arctic")(l2arctic)
 app.command("robustness")(robustness)
+app.command("pauses")(pauses)
 app.command("pitch")(pitch)
+app.command("stress")(stress)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from elocute.cli.train_timing import timing
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -388,3 +390,6 @@ def stress(
     (out / "stress.json").write_text(json.dumps(trained.card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for part in trained.card["evaluation"]["parts"]:
         typer.echo(f"{part['part']:36} {part['words']:5} words, {part['right']['value']:.3f} right")
+
+
+app.command()(timing)
