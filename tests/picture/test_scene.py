@@ -83,7 +83,9 @@ def test_only_signs_that_occur_are_explained() -> None:
 def test_captions_say_it_all_in_words() -> None:
     whole = rich_report()
     record = whole.words[0]
-    assert word_caption(record, 100) == "Record: 62 of 100; mispronounced; 0.20 to 0.70 s"
+    assert word_caption(record, 100) == (
+        "Record: 62 of 100; mispronounced; stress heard on /ɹɪ/, belongs on /kɔɹd/; 0.20 to 0.70 s"
+    )
     assert phone_caption(record.phonemes[1], record, 100).startswith("ɪ (IH0) in Record: said as i; 40 of 100;")
     assert "left out" in phone_caption(record.phonemes[4], record, 100)
     assert "unclear" in phone_caption(record.phonemes[3], record, 100)

@@ -62,11 +62,24 @@ def word_caption(word: WordReport, scale: int) -> str:
         parts.append(f"accuracy {score_text(word.accuracy, scale)} of {scale};")
     if word.error is not None:
         parts.append(f"{word_note(word)};")
+    if stress_note(word):
+        parts.append(f"{stress_note(word)};")
     if word.variant is not None:
         parts.append(f"said as {word.variant};")
     if word.start_s is not None and word.end_s is not None:
         parts.append(f"{word.start_s:.2f} to {word.end_s:.2f} s")
     return " ".join(parts).rstrip(";:")
+
+
+def stress_note(word: WordReport) -> str:
+    """Where the stress of a word was heard, if it belongs elsewhere; "" if it is right or cannot be told."""
+    asked = [item for item in word.syllables if item.stress_expected == 1]
+    heard = [item for item in word.syllables if item.stress_spoken == 1]
+    # A syllable with secondary stress may stand out as well.
+    if not asked or not heard or any(item.stress_expected in (1, 2) for item in heard):
+        return ""
+    first, second = ("".join(map(ipa_name, item.phones)) for item in (heard[0], asked[0]))
+    return f"stress heard on /{first}/, belongs on /{second}/"
 
 
 def phone_caption(phone: PhoneReport, word: WordReport, scale: int) -> str:

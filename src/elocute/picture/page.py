@@ -12,6 +12,7 @@ from elocute.picture.captions import (
     phone_caption,
     phone_note,
     score_text,
+    stress_note,
     utterance_scores,
     word_note,
 )
@@ -127,7 +128,7 @@ def _legend(scene: Scene, melody: Melody | None, scale: int) -> Markup:
 
 
 def _findings(report: Report) -> Iterator[Markup]:
-    """The flagged sounds, most certain first."""
+    """The flagged sounds, most certain first, then words with their stress out of place."""
     items = []
     for found in report.mispronunciations:
         word = report.words[found.word_index]
@@ -135,6 +136,10 @@ def _findings(report: Report) -> Iterator[Markup]:
         address = f"{found.word_index}.{found.phone_index}"
         caption = phone_caption(phone, word, report.scale)
         items.append(tag("li", tag("button", caption, type="button", class_="link", data_phone=address)))
+    for index, word in enumerate(report.words):
+        if stress_note(word):
+            caption = f"{word.word}: {stress_note(word)}"
+            items.append(tag("li", tag("button", caption, type="button", class_="link", data_word=str(index))))
     if items:
         yield tag("h2", "To practise")
         yield tag("ol", *items)
