@@ -1,0 +1,371 @@
+"""Lexical stress: which syllable of a word stands out, from pitch, level, length and colour of its vowel.
+
+English stress is heard in all four, none of them alone decides (Fry 1955, 1958; Sluijter and van Heuven 1996), so every
+syllable is measured in all of them, against the other syllables of its word and against the vowels of the utterance. A
+small network turns the measures of one syllable into one number; over the syllables of a word these become
+probabilities. It does not know what the text asks for: neither phones nor the expected stress are among its inputs.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from elocute.assets import read_asset
+from elocute.prosody.pitch import Pitch
+from elocute.prosody.timing import Timing
+from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Phone
+
+LEAST_PROBABILITY = 0.6
+"""Below, no syllable stands out clearly enough to say which."""
+LEAST_NUCLEUS_S = 0.02
+"""A vowel shorter than two frames of pitch was not measured."""
+STRESSED_AS_ASKED = 0.9
+"""Prior of a score: so many of a learner's words have the stress where it belongs (speechocean762: more)."""
+
+_HOP = 160
+_WINDOW = 400
+_FFT = 512
+_BANDS_HZ = (100.0, 3600.0)
+"""What a telephone lets through, so that it changes little."""
+_BANDS = 16
+_CEPSTRA = 8
+_LOUD_BAND_HZ = (400.0, 2500.0)
+_POWER_FLOOR = 1e-10
+_CONTEXT = ("syllables_2", "syllables_3", "syllables_4", "is_first", "is_last", "pause_before", "pause_after", "onset")
+_BASE = (
+    "log_nucleus",
+    "log_syllable",
+    "log_onset",
+    "level_peak",
+    "level_mean",
+    "level_band",
+    "f0_mean",
+    "f0_max",
+    "f0_slope",
+    "voiced",
+    *(f"cepstrum_{number}" for number in range(1, _CEPSTRA + 1)),
+)
+FEATURES: tuple[str, ...] = (
+    *_BASE,
+    *(f"{name}_in_word" for name in _BASE),
+    *(f"{name}_{side}" for side in ("before", "after") for name in _BASE[:9]),
+    *_CONTEXT,
+)
+"""Names of the columns of `Measured.features`: the measures, the same less the mean of the word's other syllables,
+some less those of the neighbours in the utterance, and where the syllable stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyllableStress:
+    """How one syllable stood out.
+
+    Attributes:
+        probability: that it stands out of its word, 0 to 1; those of a word sum to 1.
+        is_stressed: whether it is the one that stands out; None where that is not clear enough.
+        score: how surely it is stressed as it should be, 0 to 1; None where the lexicon does not say.
+    """
+
+    probability: float
+    is_stressed: bool | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenStress:
+    """How one word of two or more syllables was stressed.
+
+    Attributes:
+        spoken: syllable that stands out, counted from 0; None where it is not clear enough which.
+        expected: syllable that should; None where the lexicon does not say.
+        score: how surely the word is stressed as it should be, 0 to 1; None where the lexicon does not say.
+        syllables: in order.
+    """
+
+    spoken: int | None
+    expected: int | None
+    score: float | None
+    syllables: tuple[SyllableStress, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """The syllables of one word in numbers.
+
+    Attributes:
+        word: which one, counted from 0.
+        features: shape (S, len(FEATURES)).
+    """
+
+    word: int
+    features: Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StressModel:
+    """Networks of one hidden layer, whose outputs are averaged: K networks, F features, H units.
+
+    Attributes:
+        mean: shape (F,), taken off the features.
+        scale: shape (F,), the features are divided by it.
+        hidden: shape (K, F, H).
+        hidden_bias: shape (K, H).
+        output: shape (K, H).
+    """
+
+    mean: Float64
+    scale: Float64
+    hidden: Float64
+    hidden_bias: Float64
+    output: Float64
+
+    def prominence(self, features: Float64) -> Float64:
+        """Probability that each syllable of one word stands out, shape (S,), from its features (S, F)."""
+        scaled = np.clip((features - self.mean) / self.scale, -4.0, 4.0)
+        units = np.tanh(np.einsum("sf,kfh->ksh", scaled, self.hidden) + self.hidden_bias[:, None])
+        logits = np.einsum("ksh,kh->ks", units, self.output).mean(axis=0)
+        likely = np.exp(logits - logits.max())
+        return np.asarray(likely / likely.sum())
+
+
+@cache
+def embedded_stress(held_out: str | None = None) -> StressModel:
+    """The model that ships with elocute.
+
+    Args:
+        held_out: give the one that was trained without this voice or speaker, for evaluation.
+
+    Raises:
+        KeyError: no such model.
+    """
+    with np.load(io.BytesIO(read_asset("stress.npz"))) as stored:
+        number = stored["names"].tolist().index(held_out or "")
+        return StressModel(
+            **{name: stored[name][number].astype(np.float64) for name in StressModel.__dataclass_fields__}
+        )
+
+
+def stress_groups() -> tuple[str, ...]:
+    """Voices and speakers for which there is a model that was trained without them."""
+    with np.load(io.BytesIO(read_asset("stress.npz"))) as stored:
+        return tuple(name for name in stored["names"].tolist() if name)
+
+
+def spoken_stress(
+    audio: Audio, pitch: Pitch, times: Timing, words: Sequence[Sequence[Phone]], model: StressModel | None = None
+) -> tuple[SpokenStress | None, ...]:
+    """How the words of an utterance were stressed.
+
+    Args:
+        audio: the recording.
+        pitch: of the same recording.
+        times: of all phones of the words, in order.
+        words: canonical phones of the words that were said, with the syllables and the stress of the lexicon.
+        model: the embedded one if None.
+
+    Returns: one for each word; None where it has fewer than two syllables, or a vowel too short to measure or without
+        any voice in the whole word.
+    """
+    network = model or embedded_stress()
+    found: list[SpokenStress | None] = [None] * len(words)
+    for measured in measure_stress(audio, pitch, times, words):
+        found[measured.word] = _judged(network.prominence(measured.features), words[measured.word])
+    return tuple(found)
+
+
+def expected_stress(phones: Sequence[Phone]) -> int | None:
+    """Syllable with the primary stress; None where there is none, or more than one."""
+    stressed = [phone.syllable_index for phone in phones if phone.stress == 1]
+    return stressed[0] if len(stressed) == 1 else None
+
+
+def _judged(probability: Float64, phones: Sequence[Phone]) -> SpokenStress:
+    """Probabilities of the syllables, put beside the lexicon's stress."""
+    best, expected = int(probability.argmax()), expected_stress(phones)
+    spoken = best if probability[best] >= LEAST_PROBABILITY else None
+    scores: list[float | None] = [None] * len(probability)
+    if expected is not None:
+        prior = np.full(len(probability), (1 - STRESSED_AS_ASKED) / (len(probability) - 1))
+        prior[expected] = STRESSED_AS_ASKED
+        after = prior * probability / (prior @ probability)
+        scores = [float(p if n == expected else 1 - p) for n, p in enumerate(after)]
+    return SpokenStress(
+        spoken=spoken,
+        expected=expected,
+        score=None if expected is None else scores[expected],
+        syllables=tuple(
+            SyllableStress(probability=float(p), is_stressed=None if spoken is None else n == spoken, score=scores[n])
+            for n, p in enumerate(probability)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Syllable:
+    """Where a syllable lies: its phones [first, last) with the vowel `nucleus`, counted in the utterance."""
+
+    word: int
+    index: int
+    count: int
+    first: int
+    nucleus: int
+    last: int
+
+
+def measure_stress(audio: Audio, pitch: Pitch, times: Timing, words: Sequence[Sequence[Phone]]) -> tuple[Measured, ...]:
+    """Measure the words of two or more syllables that can be measured; arguments as in `spoken_stress`."""
+    syllables = _syllables(words)
+    if not any(syllable.count > 1 for syllable in syllables):
+        return ()
+    base = _base(audio, pitch, times, syllables)
+    found = []
+    for place, syllable in enumerate(syllables):
+        if syllable.index or syllable.count < 2:
+            continue
+        inside = slice(place, place + syllable.count)
+        if _is_measurable(base[inside], times, syllables[inside]):
+            found.append(Measured(word=syllable.word, features=_in_context(base, times, syllables, inside)))
+    return tuple(found)
+
+
+def _syllables(words: Sequence[Sequence[Phone]]) -> list[_Syllable]:
+    """Syllables of the utterance that have a vowel."""
+    found, offset = [], 0
+    for number, phones in enumerate(words):
+        nuclei = {phone.syllable_index: place for place, phone in enumerate(phones) if _is_vowel(phone)}
+        for index in sorted(nuclei):
+            inside = [place for place, phone in enumerate(phones) if phone.syllable_index == index]
+            found.append(
+                _Syllable(
+                    word=number,
+                    index=len([other for other in nuclei if other < index]),
+                    count=len(nuclei),
+                    first=offset + inside[0],
+                    nucleus=offset + nuclei[index],
+                    last=offset + inside[-1] + 1,
+                )
+            )
+        offset += len(phones)
+    return found
+
+
+def _is_vowel(phone: Phone) -> bool:
+    """Whether a phone carries a syllable."""
+    return phone.symbol[0] in "AEIOU"
+
+
+def _is_measurable(base: Float64, times: Timing, syllables: Sequence[_Syllable]) -> bool:
+    """Whether every vowel is long enough, and one at least has a voice."""
+    long_enough = all(times.duration_s[syllable.nucleus] >= LEAST_NUCLEUS_S for syllable in syllables)
+    return long_enough and bool(base[:, _BASE.index("voiced")].any())
+
+
+def _base(audio: Audio, pitch: Pitch, times: Timing, syllables: Sequence[_Syllable]) -> Float64:
+    """The measures of `_BASE` for every syllable, less what is usual in the utterance; shape (S, len(_BASE))."""
+    bands = _band_levels_db(audio)
+    loud = _band_index(_LOUD_BAND_HZ)
+    semitones = 12 * np.log2(pitch.f0_hz / 100.0)
+    rows = np.zeros((len(syllables), len(_BASE)))
+    for row, syllable in zip(rows, syllables, strict=True):
+        begin, end = times.start_s[syllable.nucleus], times.end_s[syllable.nucleus]
+        inside = pitch.between(begin, end)
+        frames = _frames(begin, end, len(bands))
+        inner = _frames(begin + 0.25 * (end - begin), end - 0.25 * (end - begin), len(bands))
+        levels = pitch.intensity_db[inside]
+        row[0] = np.log(max(end - begin, 0.01))
+        row[1] = np.log(max(times.end_s[syllable.last - 1] - times.start_s[syllable.first], 0.01))
+        row[2] = np.log(max(begin - times.start_s[syllable.first], 0.02))
+        row[3:5] = (levels.max(), levels.mean()) if len(levels) else (np.nan, np.nan)
+        row[5] = bands[frames, loud].mean(axis=1).max()
+        row[6:10] = _melody(semitones[inside])
+        row[10:] = _cepstrum(bands[inner].mean(axis=0))
+    usual = np.nanmedian(rows, axis=0) if len(rows) else rows
+    usual[_BASE.index("voiced")] = 0.0
+    return np.nan_to_num(rows - usual)
+
+
+def _melody(semitones: Float64) -> tuple[float, float, float, float]:
+    """Mean, highest and slope of the pitch of a vowel (NaN where it has none), and the voiced share."""
+    voiced = semitones[np.isfinite(semitones)]
+    if len(voiced) < 2:
+        return np.nan, np.nan, np.nan, 0.0
+    third = max(len(voiced) // 3, 1)
+    slope = voiced[-third:].mean() - voiced[:third].mean()
+    return float(voiced.mean()), float(np.percentile(voiced, 90)), float(slope), len(voiced) / len(semitones)
+
+
+def _in_context(base: Float64, times: Timing, syllables: Sequence[_Syllable], inside: slice) -> Float64:
+    """Features of one word's syllables, shape (S, len(FEATURES))."""
+    own = base[inside]
+    count = len(own)
+    others = (own.sum(axis=0) - own) / (count - 1)
+    narrow = base[:, :9]
+    before = np.vstack([narrow[:1], narrow[:-1]])[inside]
+    after = np.vstack([narrow[1:], narrow[-1:]])[inside]
+    context = np.zeros((count, len(_CONTEXT)))
+    context[:, min(count, 4) - 2] = 1.0
+    context[0, 3] = context[-1, 4] = 1.0
+    first, last = syllables[inside][0].first, syllables[inside][-1].last
+    context[0, 5] = first == 0 or times.start_s[first] - times.end_s[first - 1] > 0.1
+    context[:, 6] = last == len(times.start_s) or times.start_s[last] - times.end_s[last - 1] > 0.1
+    context[:, 7] = [syllable.nucleus - syllable.first for syllable in syllables[inside]]
+    return np.hstack([own, own - others, own[:, :9] - before, own[:, :9] - after, context])
+
+
+def _frames(begin_s: float, end_s: float, count: int) -> slice:
+    """Frames of the spectrum from one time to another, one at least."""
+    first = min(max(round(begin_s * SAMPLE_RATE_HZ / _HOP), 0), count - 1)
+    return slice(first, max(min(round(end_s * SAMPLE_RATE_HZ / _HOP), count), first + 1))
+
+
+def _band_levels_db(audio: Audio) -> Float64:
+    """Level of each band of the mel scale every 10 ms, shape (frames, _BANDS); frame n is centred at n * 10 ms."""
+    padded = np.pad(audio.samples, _WINDOW // 2 + 1)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_WINDOW), _FFT)))
+    return np.asarray(10 * np.log10(power @ _mel_bands() + _POWER_FLOOR))
+
+
+def _mel(hz: Float64 | float) -> Float64:
+    """Mel scale (O'Shaughnessy 1987)."""
+    return np.asarray(2595 * np.log10(1 + np.asarray(hz) / 700))
+
+
+@cache
+def _edges_hz() -> Float64:
+    """Edges of the bands, shape (_BANDS + 2,); band n reaches from edge n to edge n + 2."""
+    low, high = _mel(np.array(_BANDS_HZ))
+    mels = np.linspace(low, high, _BANDS + 2)
+    return np.asarray(700 * (10 ** (mels / 2595) - 1))
+
+
+@cache
+def _mel_bands() -> Float64:
+    """Triangles over the FFT's bins, shape (bins, _BANDS)."""
+    edges = _edges_hz()
+    bins = np.arange(_FFT // 2 + 1)[:, None] * SAMPLE_RATE_HZ / _FFT
+    up = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    down = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return np.asarray(np.maximum(np.minimum(up, down), 0.0))
+
+
+def _band_index(hz: tuple[float, float]) -> slice:
+    """Bands whose centres lie between two frequencies."""
+    inside = np.flatnonzero((_edges_hz()[1:-1] >= hz[0]) & (_edges_hz()[1:-1] <= hz[1]))
+    return slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+@cache
+def _cosines() -> Float64:
+    """Cosine transform without its first row, which would be the level; shape (_CEPSTRA, _BANDS)."""
+    order, band = np.arange(1, _CEPSTRA + 1)[:, None], np.arange(_BANDS)
+    return np.asarray(np.cos(np.pi * order * (band + 0.5) / _BANDS) / _BANDS)
+
+
+def _cepstrum(levels_db: Float64) -> Float64:
+    """Shape of a spectrum, shape (_CEPSTRA,)."""
+    return np.asarray(_cosines() @ levels_db)
