@@ -130,9 +130,9 @@ def test_what_fades_away_does_not_make_the_end() -> None:
 
 
 def test_the_nucleus_keeps_what_comes_before_it_out() -> None:
-    pitch = drawn(np.concatenate([FLAT, line(12, 6, 25), line(6, 6, 20)]))
+    pitch = drawn(np.concatenate([FLAT, line(12, 6, 15), line(6, 6, 30)]))
     melody = semitones(pitch, all_of(pitch))
-    without, within = (final_movement(pitch, melody, 1.45, nucleus_s) for nucleus_s in (None, 1.25))
+    without, within = (final_movement(pitch, melody, 1.45, nucleus_s) for nucleus_s in (None, 1.27))
     assert without is not None
     assert without.contour == "fall"
     assert within is not None
@@ -140,7 +140,7 @@ def test_the_nucleus_keeps_what_comes_before_it_out() -> None:
 
 
 def test_an_unvoiced_end_has_no_movement() -> None:
-    assert measured(FLAT, np.full(50, np.nan)).final is None
+    assert measured(FLAT, np.full(60, np.nan)).final is None
 
 
 def test_turns_smaller_than_a_semitone_are_none() -> None:

@@ -29,6 +29,10 @@ LEVEL_ST = 1.5
 """A final movement up to this is level; listeners hear movements from about 1.5 semitones ('t Hart 1981)."""
 FINAL_S = 0.5
 """The last movement is looked for in so much of the end, where the last stressed vowel is not given."""
+APPROACH_S, LEAST_FINAL_S = 0.1, 0.15
+"""Where the last stressed vowel is given, its movement is looked for from so long before, and in so much at least."""
+UNVOICED_END_S = 0.5
+"""Voicelessness at the end, a creak say, after which the movement before it is no longer called the end's."""
 RECOVERED = 0.5
 """A rise that takes back less than this of the fall before it is the curl at a fall's end, no rise."""
 NATIVE_SD_ST = (
@@ -169,7 +173,7 @@ def final_movement(pitch: Pitch, melody: Float64, end_s: float, nucleus_s: float
 
     A turn is where the melody stops rising and falls by a semitone, or stops falling, rises by a semitone and takes
     back half of the fall: a fall-rise is a rise, a fall that curls up at its end is a fall. What fades away, 12 dB
-    below the loudest of the end, is left out. None where under 50 ms are voiced, or nothing in the last 0.35 s.
+    below the loudest of the end, is left out. None where under 50 ms are voiced, or nothing in the last half second.
 
     Args:
         pitch: of the recording.
@@ -179,11 +183,11 @@ def final_movement(pitch: Pitch, melody: Float64, end_s: float, nucleus_s: float
     """
     times = pitch.times_s
     voiced = np.flatnonzero(np.isfinite(melody[: pitch.between(0.0, end_s).stop]))
-    if not len(voiced) or times[voiced[-1]] < end_s - 0.35:
+    if not len(voiced) or times[voiced[-1]] < end_s - UNVOICED_END_S:
         return None
     last_s = float(times[voiced[-1]])
-    # A vowel of 0.1 s is too short to tell a movement from the pull of its consonants.
-    from_s = last_s - FINAL_S if nucleus_s is None else min(nucleus_s, last_s - 0.15)
+    # The accent's own movement may begin before its vowel, and a vowel of 0.1 s alone shows the pull of consonants.
+    from_s = last_s - FINAL_S if nucleus_s is None else min(nucleus_s - APPROACH_S, last_s - LEAST_FINAL_S)
     tail = voiced[times[voiced] >= from_s - 1e-9]
     level_db = pitch.intensity_db[tail]
     tail = tail[: np.flatnonzero(level_db >= level_db.max() - _FADED_DB)[-1] + 1]
