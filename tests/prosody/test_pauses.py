@@ -123,6 +123,21 @@ def test_a_doubtful_phone_is_kept_with_its_word(later: float, place: int):
     assert pause.after_phone == place
 
 
+def test_a_word_may_be_spelled_out_by_syllables():
+    """Between syllables a pause is less of a surprise than elsewhere in a word."""
+    audio = sound(("o", 0.5), (".", 0.5), ("o", 0.5))
+    at = [0.1, 0.2, 0.3, 0.45, 1.1, 1.2]
+    unsure = 0.99 * states(1.5, [*at[:3], 1.05, *at[4:]]) + 0.01 * states(1.5, at)
+    words = ["AH", "B", "AW", "T", "IH", "T"]  # a-bout it
+    assert [p.after_phone for p in find_pauses(audio, unsure, SHIFT_S, symbols=words, word_ids=[0] * 4 + [1] * 2)] == [
+        3
+    ]
+    spelled = 0.99 * states(1.5, [0.3, 1.1, 1.2, 1.3, 1.4, 1.45]) + 0.01 * states(1.5, at)
+    assert [p.after_phone for p in find_pauses(audio, spelled, SHIFT_S, symbols=words, word_ids=[0] * 4 + [1] * 2)] == [
+        0
+    ]
+
+
 def test_what_dies_away_is_not_of_the_pause():
     """Room noise behind a sound, and then the gate closes: the pause begins where it is quiet as it stays."""
     audio = sound(("o", 0.5), (".", 0.08), noise=2e-3).samples

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from elocute.phones.syllables import syllable_indices
 from elocute.prosody.activity import Activity, speech_activity
 from elocute.types import Audio, Float64, Int64
 
@@ -29,8 +30,9 @@ _CLICK_S = 0.05
 _TAIL_S = 0.12
 _TAIL_DB = 6.0
 """What is so far above the silence at its edges, for so long at most, is a closure, or a sound that dies away."""
-_LOG_INSIDE = -8.0
-"""Nats; prior odds of a pause inside a word. A final stop without release is easily heard behind the silence."""
+_LOG_BETWEEN_SYLLABLES, _LOG_INSIDE = -2.0, -8.0
+"""Nats; prior odds of a pause inside a word, between syllables and elsewhere. Who spells a word out pauses between its
+syllables; a final stop without release is easily heard behind the silence that follows the word."""
 _NO_MASS = 1e-6
 
 
@@ -76,7 +78,7 @@ def find_pauses(
     Returns: pauses in order; silence before the first phone and after the last is none.
     """
     heard = activity or speech_activity(audio)
-    log_prior = _log_prior_of_places(np.asarray(word_ids))
+    log_prior = _log_prior_of_places(symbols, np.asarray(word_ids))
     found: dict[int, list[tuple[int, int]]] = {}
     for begin, end in runs_of(silent_frames(heard)):
         start_s, end_s = begin * heard.frame_shift_s, end * heard.frame_shift_s
@@ -109,10 +111,14 @@ def _without_tails(activity: Activity, begin: int, end: int) -> tuple[int, int]:
     return begin + first, begin + int(tail[0]) if len(tail) else end
 
 
-def _log_prior_of_places(word_ids: Int64) -> Float64:
-    """Log prior odds of a pause before each phone and after the last, shape (L + 1,): low inside words."""
-    is_inside = np.concatenate([[False], word_ids[1:] == word_ids[:-1], [False]])
-    return np.where(is_inside, _LOG_INSIDE, 0.0)
+def _log_prior_of_places(symbols: Sequence[str], word_ids: Int64) -> Float64:
+    """Log prior odds of a pause before each phone and after the last, shape (L + 1,)."""
+    prior = np.zeros(len(symbols) + 1)
+    starts = [0, *(np.flatnonzero(np.diff(word_ids)) + 1).tolist(), len(symbols)]
+    for first, last in pairwise(starts):
+        syllables = np.array(syllable_indices(symbols[first:last]))
+        prior[first + 1 : last] = np.where(np.diff(syllables) > 0, _LOG_BETWEEN_SYLLABLES, _LOG_INSIDE)
+    return prior
 
 
 def silent_frames(activity: Activity) -> NDArray[np.bool_]:
