@@ -20,7 +20,7 @@ _REACH = 4
 """Frames that a boundary may lie outside of the middles of two spikes, less the length of the spike; where that is
 below 0, inside. Of flite's boundaries 11 % lie before the spike of the phone that they end, or behind that of the phone
 that they begin, but to look for them further away costs more than it gains."""
-_EDGE_REACH = 30
+_EDGE_REACH = 40
 """Frames that the first and the last phone may reach beyond their spikes."""
 _LEAST = (3, 2, 1)
 """Frames that a phone lasts at least; fewer where the spikes leave no room."""

@@ -144,9 +144,9 @@ def refined(rough: Timing, spans: Int64, sound: Sound, phones: Int64, pauses: Se
         )
         edges = phone_edges(sound, phones, spikes, section) * FRAME_S
         starts[first:last], ends[first:last] = edges[:-1], edges[1:]
-        if not is_last:
-            ends[last - 1], starts[last] = pause_start_s, pause_end_s
         first, begin = last, _frame_behind(pause_end_s)
+    for pause in kept:  # which may begin and end inside a frame
+        ends[pause.after_phone], starts[pause.after_phone + 1] = pause.start_s, pause.end_s
     return replace(rough, start_s=starts, end_s=ends, pauses=kept)
 
 
@@ -169,7 +169,7 @@ def _frame_before(time_s: float) -> int:
 
 def _frame_behind(time_s: float) -> int:
     """The first frame that begins at a time or later."""
-    return -int(-time_s / FRAME_S + 1e-6)
+    return int(np.ceil(time_s / FRAME_S - 1e-6))
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:

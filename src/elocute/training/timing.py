@@ -110,7 +110,7 @@ def train(
     real: Sequence[Aligned],
     noises: Sequence[Audio],
     config: TimingTraining,
-    without: str | None,
+    without: str | None = None,
 ) -> SoundModel:
     """Train one network; `without` is the voice that it must not hear."""
     rng = np.random.default_rng(config.seed)
