@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -51,14 +51,23 @@ def load_backend(name: str, *, threads: int | None = None) -> Backend:
     Raises:
         ConfigError: no such backend.
     """
-    points = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    backend: Backend = named_entry_point(ENTRY_POINT_GROUP, name, "backend").load()(threads=threads)
+    return backend
+
+
+def named_entry_point(group: str, name: str, what: str) -> EntryPoint:
+    """What installed packages offer under a name in a group; `what` is what a complaint calls it.
+
+    Raises:
+        ConfigError: nothing of this name.
+    """
+    points = entry_points(group=group, name=name)
     if not points:
-        names = backend_names()
+        names = sorted({point.name for point in entry_points(group=group)})
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"backend is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
-    backend: Backend = next(iter(points)).load()(threads=threads)
-    return backend
+        raise ConfigError(f"{what} is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
+    return next(iter(points))
 
 
 def check_backend(backend: Backend) -> list[str]:

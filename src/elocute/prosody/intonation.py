@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from elocute.prosody.pauses import runs_of
 from elocute.prosody.pitch import Pitch
 from elocute.types import Float64
 
@@ -132,9 +132,9 @@ class Monotone:
 def monotone(found: Intonation) -> Monotone | None:
     """Whether a melody is flatter than native speech; None in less than half a second of voice.
 
-    Source: pieces of 178 recordings of LibriSpeech, 178 speakers (README of the project's data). Flatness is nothing
-        that the experts of speechocean762 hear: within equal fluency, accuracy and length their prosodic score has a
-        correlation of 0.05 with the spread of the pitch; so the norm is all there is to be calibrated on.
+    Source: 178 recordings of LibriSpeech, one speaker each, cut into pieces of so much voice. People's scores can
+        hardly calibrate this: on the train split of speechocean762 the confidence correlates with the prosodic score
+        at -0.29, but at -0.08 within equal fluency, accuracy and length.
     """
     if found.voiced_s < NATIVE_SD_ST[0][0]:
         return None
@@ -159,7 +159,7 @@ def semitones(pitch: Pitch, said_s: Float64) -> Float64:
     if not np.isfinite(melody).any():
         return np.asarray(melody, dtype=np.float64)
     lower, upper = np.nanpercentile(melody, [25, 75])
-    for first, last in runs(np.isfinite(melody)):
+    for first, last in runs_of(np.isfinite(melody)):
         middle = np.median(melody[first:last])
         if last - first < _LEAST_RUN or not lower - _FAR_ST < middle < upper + _FAR_ST:
             melody[first:last] = np.nan
@@ -226,9 +226,3 @@ def smoothed(values: Float64) -> Float64:
     """Median of five neighbours, shape (N,); of fewer at the ends."""
     padded = np.concatenate([np.full(2, np.nan), values, np.full(2, np.nan)])
     return np.asarray(np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), dtype=np.float64)
-
-
-def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open ranges of consecutive true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

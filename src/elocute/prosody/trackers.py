@@ -5,12 +5,11 @@ Packages offer theirs in the entry-point group `elocute.pitch_trackers` (name = 
 
 from __future__ import annotations
 
-import difflib
 from importlib.metadata import entry_points
 
 import numpy as np
 
-from elocute.acoustic.protocol import bare_audio
+from elocute.acoustic.protocol import bare_audio, named_entry_point
 from elocute.errors import ConfigError
 from elocute.prosody.pitch import Pitch, PitchTracker, frame_count
 from elocute.types import SAMPLE_RATE_HZ, Float64
@@ -30,13 +29,7 @@ def load_pitch_tracker(name: str) -> PitchTracker:
         ConfigError: no such tracker.
         MissingExtraError: it needs a package that is not installed.
     """
-    points = entry_points(group=ENTRY_POINT_GROUP, name=name)
-    if not points:
-        names = pitch_tracker_names()
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"pitch tracker is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
-    tracker: PitchTracker = next(iter(points)).load()()
+    tracker: PitchTracker = named_entry_point(ENTRY_POINT_GROUP, name, "pitch tracker").load()()
     return tracker
 
 
