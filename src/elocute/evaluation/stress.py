@@ -98,7 +98,7 @@ def voices_by_group(voices: Sequence[Voice]) -> dict[str, list[Voice]]:
 
 def judged(rows: Sequence[StressRow], model_of: Callable[[str], StressModel]) -> list[Float64 | None]:
     """Probabilities of the syllables of every word, each from the model for its group."""
-    return [None if row.features is None else model_of(row.group).prominence(row.features) for row in rows]
+    return [None if row.measured is None else model_of(row.group).prominence(row.measured) for row in rows]
 
 
 def held_out_model(group: str) -> StressModel:
@@ -112,7 +112,7 @@ def measure_parts(
     """Results of every part that has words of `SYLLABLES` syllables; words that were not measured count, too."""
     parts: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        if row.features is None or len(row.features) in SYLLABLES:
+        if row.measured is None or len(row.measured) in SYLLABLES:
             for part in _parts_of(row):
                 parts.setdefault(part, []).append(number)
     order = sorted(parts, key=lambda part: (part.split(":")[0] not in _SPOKEN.values(), part))
@@ -138,7 +138,7 @@ def _parts_of(row: StressRow) -> Iterator[str]:
 def _result(part: str, rows: Sequence[StressRow], probabilities: Sequence[Float64 | None], draws: int) -> PartResult:
     """Result of one part; resamples speakers where there are several, else words."""
     truth = np.array([row.stressed for row in rows])
-    lengths = np.array([0 if row.features is None else len(row.features) for row in rows])
+    lengths = np.array([0 if row.measured is None else len(row.measured) for row in rows])
     best = np.array([-1 if p is None else int(p.argmax()) for p in probabilities])
     sure = np.array([p is not None and float(p.max()) >= LEAST_PROBABILITY for p in probabilities])
     right = best == truth

@@ -24,7 +24,7 @@ from elocute.phones import phonemize
 from elocute.prosody.pitch import AutocorrelationTracker, PitchTracker
 from elocute.prosody.stress import Measured, expected_stress, measure_stress
 from elocute.scorer.features import analyse
-from elocute.types import Audio, Canonical, Float64, Phone
+from elocute.types import Audio, Canonical, Phone
 
 RIGHT_STRESS = 10.0
 """What people give a word of speechocean762 whose stress is right."""
@@ -43,7 +43,7 @@ class StressRow:
         word: lower case.
         kind: "natural", "kept", "reduced" or "pair" from a synthesiser; "native" or "learner".
         stressed: syllable that bears the stress, counted from 0.
-        features: shape (S, len(FEATURES)); None where the word could not be measured.
+        measured: None where the word could not be measured.
     """
 
     group: str
@@ -51,7 +51,7 @@ class StressRow:
     word: str
     kind: str
     stressed: int
-    features: Float64 | None
+    measured: Measured | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +102,7 @@ def synthetic_rows(
         if audio is None:
             yield []
             continue
-        found = {one.word: one.features for one in listener.measure(audio, as_phones(sentence.words))}
+        found = {one.word: one for one in listener.measure(audio, as_phones(sentence.words))}
         yield [
             StressRow(
                 group=voice.group,
@@ -110,7 +110,7 @@ def synthetic_rows(
                 word=word.name,
                 kind=kind or word.kind,
                 stressed=word.stressed,
-                features=found.get(target),
+                measured=found.get(target),
             )
             for target, word in zip(sentence.targets, sentence.stressed, strict=True)
         ]
@@ -146,7 +146,7 @@ def _rows_of(
         audio = load_audio(source)  # type: ignore[arg-type]
         canonical = listener.choose_forms(audio, text)
         words = [word.phones for word in canonical.words]
-        found = {one.word: one.features for one in listener.measure(audio, words)}
+        found = {one.word: one for one in listener.measure(audio, words)}
     except (AlignmentError, AudioError, PhoneError, TextError):
         return []  # the caller counts recordings without rows
     if is_right is not None and len(is_right) != len(words):
@@ -164,7 +164,7 @@ def _rows_of(
                     word=word.spoken,
                     kind=kind,
                     stressed=stressed,
-                    features=found.get(number),
+                    measured=found.get(number),
                 )
             )
     return rows

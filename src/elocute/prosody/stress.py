@@ -3,7 +3,8 @@
 English stress is heard in all four, none of them alone decides (Fry 1955, 1958; Sluijter and van Heuven 1996), so every
 syllable is measured in all of them, against the other syllables of its word and against the vowels of the utterance. A
 small network turns the measures of one syllable into one number; over the syllables of a word these become
-probabilities. It does not know what the text asks for: neither phones nor the expected stress are among its inputs.
+probabilities. It does not know which stress the text asks for; of the phones it knows how long and loud their vowels
+are by nature, so that a long vowel is not taken for a stressed one.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from functools import cache
 import numpy as np
 
 from elocute.assets import read_asset
+from elocute.phones import VOWELS
 from elocute.prosody.pitch import Pitch
 from elocute.prosody.timing import Timing
-from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Phone
+from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64, Phone
 
 LEAST_PROBABILITY = 0.6
 """Below, no syllable stands out clearly enough to say which."""
@@ -27,6 +29,7 @@ LEAST_NUCLEUS_S = 0.02
 STRESSED_AS_ASKED = 0.9
 """Prior of a score: so many of a learner's words have the stress where it belongs (speechocean762: more)."""
 
+_VOWELS = tuple(sorted(VOWELS))
 _HOP = 160
 _WINDOW = 400
 _FFT = 512
@@ -36,8 +39,11 @@ _BANDS = 16
 _CEPSTRA = 8
 _LOUD_BAND_HZ = (400.0, 2500.0)
 _POWER_FLOOR = 1e-10
-_CONTEXT = ("syllables_2", "syllables_3", "syllables_4", "is_first", "is_last", "pause_before", "pause_after", "onset")
-_BASE = (
+_VOICELESS = frozenset("P T K F TH S SH CH HH".split())
+_PAUSE_S = 0.1
+_NEIGHBOURLY = 9
+"""So many of the measures are also compared with the neighbours, whatever word they belong to."""
+MEASURES = (
     "log_nucleus",
     "log_syllable",
     "log_onset",
@@ -50,14 +56,30 @@ _BASE = (
     "voiced",
     *(f"cepstrum_{number}" for number in range(1, _CEPSTRA + 1)),
 )
-FEATURES: tuple[str, ...] = (
-    *_BASE,
-    *(f"{name}_in_word" for name in _BASE),
-    *(f"{name}_{side}" for side in ("before", "after") for name in _BASE[:9]),
-    *_CONTEXT,
+"""What is measured of a syllable: the other names of length are in log seconds, levels in dB, pitch in semitones."""
+CONTEXT = (
+    "syllables_2",
+    "syllables_3",
+    "syllables_4",
+    "is_first",
+    "is_last",
+    "pause_before",
+    "pause_after",
+    "onset",
+    "coda",
+    "is_open",
+    "is_clipped",
 )
-"""Names of the columns of `Measured.features`: the measures, the same less the mean of the word's other syllables,
-some less those of the neighbours in the utterance, and where the syllable stands."""
+"""Where a syllable stands: in a word of how many, at which end, how many consonants around the vowel, and whether the
+next sound is of the next word (open) or a consonant without voice, before which vowels are short (clipped)."""
+FEATURES: tuple[str, ...] = (
+    *MEASURES,
+    *(f"{name}_in_word" for name in MEASURES),
+    *(f"{name}_{side}" for side in ("before", "after") for name in MEASURES[:_NEIGHBOURLY]),
+    *CONTEXT,
+)
+"""Inputs of the network: the measures, the same less the mean of the word's other syllables, some less those of the
+neighbours, and where the syllable stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +116,24 @@ class SpokenStress:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
-    """The syllables of one word in numbers.
+    """The S syllables of one word in numbers.
 
     Attributes:
         word: which one, counted from 0.
-        features: shape (S, len(FEATURES)).
+        measures: shape (S + 2, len(MEASURES)), less what is usual in the utterance; the first and the last row are the
+            neighbours, or the word's own end where there is none.
+        vowels: shape (S + 2,), their vowels, places in `VOWELS` in alphabetical order.
+        context: shape (S, len(CONTEXT)).
     """
 
     word: int
-    features: Float64
+    measures: Float64
+    vowels: Int64
+    context: Float64
+
+    def __len__(self) -> int:
+        """Number of syllables S."""
+        return len(self.context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +141,8 @@ class StressModel:
     """Networks of one hidden layer, whose outputs are averaged: K networks, F features, H units.
 
     Attributes:
+        usual: shape (vowels, len(MEASURES)), what each vowel measures by its nature, stressed as often as not: open
+            ones are longer and louder than close ones (Lehiste 1970).
         mean: shape (F,), taken off the features.
         scale: shape (F,), the features are divided by it.
         hidden: shape (K, F, H).
@@ -117,19 +150,28 @@ class StressModel:
         output: shape (K, H).
     """
 
+    usual: Float64
     mean: Float64
     scale: Float64
     hidden: Float64
     hidden_bias: Float64
     output: Float64
 
-    def prominence(self, features: Float64) -> Float64:
-        """Probability that each syllable of one word stands out, shape (S,), from its features (S, F)."""
-        scaled = np.clip((features - self.mean) / self.scale, -4.0, 4.0)
+    def prominence(self, measured: Measured) -> Float64:
+        """Probability that each syllable of one word stands out, shape (S,)."""
+        scaled = np.clip((stress_features(measured, self.usual) - self.mean) / self.scale, -4.0, 4.0)
         units = np.tanh(np.einsum("sf,kfh->ksh", scaled, self.hidden) + self.hidden_bias[:, None])
         logits = np.einsum("ksh,kh->ks", units, self.output).mean(axis=0)
         likely = np.exp(logits - logits.max())
         return np.asarray(likely / likely.sum())
+
+
+def stress_features(measured: Measured, usual: Float64) -> Float64:
+    """Inputs of the network, shape (S, len(FEATURES)); `usual` as in `StressModel`."""
+    rows = measured.measures - usual[measured.vowels]
+    own, narrow = rows[1:-1], rows[:, :_NEIGHBOURLY]
+    others = (own.sum(axis=0) - own) / (len(own) - 1)
+    return np.hstack([own, own - others, narrow[1:-1] - narrow[:-2], narrow[1:-1] - narrow[2:], measured.context])
 
 
 @cache
@@ -173,7 +215,7 @@ def spoken_stress(
     network = model or embedded_stress()
     found: list[SpokenStress | None] = [None] * len(words)
     for measured in measure_stress(audio, pitch, times, words):
-        found[measured.word] = _judged(network.prominence(measured.features), words[measured.word])
+        found[measured.word] = _judged(network.prominence(measured), words[measured.word])
     return tuple(found)
 
 
@@ -214,6 +256,8 @@ class _Syllable:
     first: int
     nucleus: int
     last: int
+    vowel: int
+    following: str | None
 
 
 def measure_stress(audio: Audio, pitch: Pitch, times: Timing, words: Sequence[Sequence[Phone]]) -> tuple[Measured, ...]:
@@ -224,11 +268,19 @@ def measure_stress(audio: Audio, pitch: Pitch, times: Timing, words: Sequence[Se
     base = _base(audio, pitch, times, syllables)
     found = []
     for place, syllable in enumerate(syllables):
-        if syllable.index or syllable.count < 2:
+        inside = range(place, place + syllable.count)
+        own = syllables[place : place + syllable.count]
+        if syllable.index or syllable.count < 2 or not _is_measurable(base[inside], times, own):
             continue
-        inside = slice(place, place + syllable.count)
-        if _is_measurable(base[inside], times, syllables[inside]):
-            found.append(Measured(word=syllable.word, features=_in_context(base, times, syllables, inside)))
+        around = [max(place - 1, 0), *inside, min(inside[-1] + 1, len(syllables) - 1)]
+        found.append(
+            Measured(
+                word=syllable.word,
+                measures=base[around],
+                vowels=np.array([syllables[n].vowel for n in around]),
+                context=_context(times, own),
+            )
+        )
     return tuple(found)
 
 
@@ -236,7 +288,7 @@ def _syllables(words: Sequence[Sequence[Phone]]) -> list[_Syllable]:
     """Syllables of the utterance that have a vowel."""
     found, offset = [], 0
     for number, phones in enumerate(words):
-        nuclei = {phone.syllable_index: place for place, phone in enumerate(phones) if _is_vowel(phone)}
+        nuclei = {phone.syllable_index: place for place, phone in enumerate(phones) if phone.symbol in VOWELS}
         for index in sorted(nuclei):
             inside = [place for place, phone in enumerate(phones) if phone.syllable_index == index]
             found.append(
@@ -247,29 +299,26 @@ def _syllables(words: Sequence[Sequence[Phone]]) -> list[_Syllable]:
                     first=offset + inside[0],
                     nucleus=offset + nuclei[index],
                     last=offset + inside[-1] + 1,
+                    vowel=_VOWELS.index(phones[nuclei[index]].symbol),
+                    following=phones[nuclei[index] + 1].symbol if nuclei[index] + 1 < len(phones) else None,
                 )
             )
         offset += len(phones)
     return found
 
 
-def _is_vowel(phone: Phone) -> bool:
-    """Whether a phone carries a syllable."""
-    return phone.symbol[0] in "AEIOU"
-
-
 def _is_measurable(base: Float64, times: Timing, syllables: Sequence[_Syllable]) -> bool:
     """Whether every vowel is long enough, and one at least has a voice."""
     long_enough = all(times.duration_s[syllable.nucleus] >= LEAST_NUCLEUS_S for syllable in syllables)
-    return long_enough and bool(base[:, _BASE.index("voiced")].any())
+    return long_enough and bool(base[:, MEASURES.index("voiced")].any())
 
 
 def _base(audio: Audio, pitch: Pitch, times: Timing, syllables: Sequence[_Syllable]) -> Float64:
-    """The measures of `_BASE` for every syllable, less what is usual in the utterance; shape (S, len(_BASE))."""
+    """The measures of `MEASURES` for every syllable, less what is usual in the utterance; shape (S, len(MEASURES))."""
     bands = _band_levels_db(audio)
     loud = _band_index(_LOUD_BAND_HZ)
     semitones = 12 * np.log2(pitch.f0_hz / 100.0)
-    rows = np.zeros((len(syllables), len(_BASE)))
+    rows = np.zeros((len(syllables), len(MEASURES)))
     for row, syllable in zip(rows, syllables, strict=True):
         begin, end = times.start_s[syllable.nucleus], times.end_s[syllable.nucleus]
         inside = pitch.between(begin, end)
@@ -284,7 +333,7 @@ def _base(audio: Audio, pitch: Pitch, times: Timing, syllables: Sequence[_Syllab
         row[6:10] = _melody(semitones[inside])
         row[10:] = _cepstrum(bands[inner].mean(axis=0))
     usual = np.nanmedian(rows, axis=0) if len(rows) else rows
-    usual[_BASE.index("voiced")] = 0.0
+    usual[MEASURES.index("voiced")] = 0.0
     return np.nan_to_num(rows - usual)
 
 
@@ -298,22 +347,20 @@ def _melody(semitones: Float64) -> tuple[float, float, float, float]:
     return float(voiced.mean()), float(np.percentile(voiced, 90)), float(slope), len(voiced) / len(semitones)
 
 
-def _in_context(base: Float64, times: Timing, syllables: Sequence[_Syllable], inside: slice) -> Float64:
-    """Features of one word's syllables, shape (S, len(FEATURES))."""
-    own = base[inside]
-    count = len(own)
-    others = (own.sum(axis=0) - own) / (count - 1)
-    narrow = base[:, :9]
-    before = np.vstack([narrow[:1], narrow[:-1]])[inside]
-    after = np.vstack([narrow[1:], narrow[-1:]])[inside]
-    context = np.zeros((count, len(_CONTEXT)))
+def _context(times: Timing, syllables: Sequence[_Syllable]) -> Float64:
+    """Where the syllables of one word stand, shape (S, len(CONTEXT))."""
+    first, last, count = syllables[0].first, syllables[-1].last, len(syllables)
+    context = np.zeros((count, len(CONTEXT)))
     context[:, min(count, 4) - 2] = 1.0
     context[0, 3] = context[-1, 4] = 1.0
-    first, last = syllables[inside][0].first, syllables[inside][-1].last
-    context[0, 5] = first == 0 or times.start_s[first] - times.end_s[first - 1] > 0.1
-    context[:, 6] = last == len(times.start_s) or times.start_s[last] - times.end_s[last - 1] > 0.1
-    context[:, 7] = [syllable.nucleus - syllable.first for syllable in syllables[inside]]
-    return np.hstack([own, own - others, own[:, :9] - before, own[:, :9] - after, context])
+    context[0, 5] = first == 0 or times.start_s[first] - times.end_s[first - 1] > _PAUSE_S
+    context[-1, 6] = last == len(times.start_s) or times.start_s[last] - times.end_s[last - 1] > _PAUSE_S
+    for row, syllable in zip(context, syllables, strict=True):
+        row[7] = syllable.nucleus - syllable.first
+        row[8] = syllable.last - syllable.nucleus - 1
+        row[9] = syllable.following is None
+        row[10] = syllable.following in _VOICELESS
+    return context
 
 
 def _frames(begin_s: float, end_s: float, count: int) -> slice:

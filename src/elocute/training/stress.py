@@ -31,14 +31,17 @@ from elocute.evaluation.stress import judged, measure_parts, moved_sentences, vo
 from elocute.evaluation.stress_data import Listener, StressRow, distorted, learner_rows, recorded_rows, synthetic_rows
 from elocute.evaluation.stress_speech import installed
 from elocute.evaluation.stress_words import is_held_out
-from elocute.prosody.stress import FEATURES, StressModel
-from elocute.types import Float32
+from elocute.phones import VOWELS
+from elocute.prosody.stress import FEATURES, MEASURES, StressModel, stress_features
+from elocute.types import Float32, Float64
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 _MOST_WEIGHT = 5.0
 _DRAWS = 500
+_FEW = 20
+"""So many syllables of an average vowel are added to those of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,7 @@ def finish(
     names = ["", *groups]
     models: dict[str, StressModel] = {}
     for number, name in enumerate(names):
-        known = [row for row in rows if row.group != name and row.features is not None and not is_held_out(row.word)]
+        known = [row for row in rows if row.group != name and row.measured is not None and not is_held_out(row.word)]
         models[name] = fit(known, config)
         progress("training", number + 1, len(names))
     parts = measure_parts(checks, judged(checks, models.__getitem__), draws=_DRAWS)
@@ -136,6 +139,7 @@ def finish(
     np.savez_compressed(
         packed,
         names=np.array(names),
+        usual=_stacked(models, names, "usual"),
         mean=_stacked(models, names, "mean"),
         scale=_stacked(models, names, "scale"),
         hidden=_stacked(models, names, "hidden"),
@@ -216,12 +220,14 @@ def gather(config: StressTraining, progress: Progress) -> tuple[list[StressRow],
 
 def fit(rows: Sequence[StressRow], config: StressTraining) -> StressModel:
     """Train the networks of one model."""
-    table = _table(rows, dict(config.group_weight))
+    usual = _usual(rows)
+    table = _table(rows, usual, dict(config.group_weight))
     flat = table.features[table.is_there]
     mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-3
     inputs = torch.from_numpy(np.clip((table.features - mean) / scale, -4, 4).astype(np.float32))
     networks = [_network(inputs, table, config, config.seed + number) for number in range(config.networks)]
     return StressModel(
+        usual=usual,
         mean=mean.astype(np.float64),
         scale=scale.astype(np.float64),
         hidden=np.stack([hidden for hidden, _, _ in networks]),
@@ -230,9 +236,31 @@ def fit(rows: Sequence[StressRow], config: StressTraining) -> StressModel:
     )
 
 
-def _table(rows: Sequence[StressRow], group_weight: dict[str, float]) -> _Table:
+def _usual(rows: Sequence[StressRow]) -> Float64:
+    """What each vowel measures by its nature: half way between its means with stress and without, in level and length.
+
+    Where a vowel is rare the value is drawn to that of all vowels. The voiced share and the cepstra, which say which
+    vowel was heard, are left as they are.
+    """
+    sums = np.zeros((2, len(VOWELS), len(MEASURES)))
+    counts = np.zeros((2, len(VOWELS), 1))
+    for row in rows:
+        if row.measured is None:
+            continue
+        for n, (vowel, measures) in enumerate(zip(row.measured.vowels[1:-1], row.measured.measures[1:-1], strict=True)):
+            is_stressed = int(n == row.stressed)
+            sums[is_stressed, vowel] += measures
+            counts[is_stressed, vowel] += 1
+    overall = sums.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    means = (sums + _FEW * overall[:, None]) / (counts + _FEW)
+    usual = np.asarray(means.mean(axis=0))
+    usual[:, MEASURES.index("voiced") :] = 0.0
+    return usual
+
+
+def _table(rows: Sequence[StressRow], usual: Float64, group_weight: dict[str, float]) -> _Table:
     """Words as arrays, weighted: groups by their kind, and within a group every place of the stress alike."""
-    measured = [(row, row.features) for row in rows if row.features is not None]
+    measured = [(row, stress_features(row.measured, usual)) for row in rows if row.measured is not None]
     most = max(len(features) for _, features in measured)
     table = np.zeros((len(measured), most, len(FEATURES)), dtype=np.float32)
     is_there = np.zeros((len(measured), most), dtype=bool)
