@@ -138,6 +138,17 @@ def test_a_word_may_be_spelled_out_by_syllables():
     ]
 
 
+def test_a_short_first_word_is_not_lost_behind_the_silence():
+    """The lattice would rather have the text begin behind it, but then the sound before it would be nothing."""
+    at, late = [0.2, 0.3, 1.1, 1.3], [1.05, 1.07, 1.1, 1.3]
+    unsure = 0.9 * states(1.5, late) + 0.1 * states(1.5, at)
+    words = {"symbols": ["D", "UW", "N", "AA"], "word_ids": [0, 0, 1, 1]}
+    audio = sound(("o", 0.5), (".", 0.5), ("o", 0.5))
+    assert [pause.after_phone for pause in find_pauses(audio, unsure, SHIFT_S, **words)] == [1]
+    cough = sound((".", 0.4), ("o", 0.1), (".", 0.5), ("o", 0.5))
+    assert find_pauses(cough, unsure, SHIFT_S, **words) == ()
+
+
 def test_what_dies_away_is_not_of_the_pause():
     """Room noise behind a sound, and then the gate closes: the pause begins where it is quiet as it stays."""
     audio = sound(("o", 0.5), (".", 0.08), noise=2e-3).samples

@@ -33,6 +33,8 @@ _TAIL_DB = 6.0
 _LOG_BETWEEN_SYLLABLES, _LOG_INSIDE = -2.0, -8.0
 """Nats; prior odds of a pause inside a word, between syllables and elsewhere. Who spells a word out pauses between its
 syllables; a final stop without release is easily heard behind the silence that follows the word."""
+_LOG_OUTSIDE, _SPOKEN_S = -5.0, 0.2
+"""Nats; prior odds of a silence before the first phone, or behind the last, with so much sound on its other side."""
 _NO_MASS = 1e-6
 
 
@@ -79,14 +81,20 @@ def find_pauses(
     """
     heard = activity or speech_activity(audio)
     log_prior = _log_prior_of_places(symbols, np.asarray(word_ids))
+    silent = silent_frames(heard)
+    spoken_s = np.concatenate([[0.0], np.cumsum(~silent)]) * heard.frame_shift_s
     found: dict[int, list[tuple[int, int]]] = {}
-    for begin, end in runs_of(silent_frames(heard)):
+    for begin, end in runs_of(silent):
         start_s, end_s = begin * heard.frame_shift_s, end * heard.frame_shift_s
         # The silence is whole frames of the lattice, those half in it included, and one frame at least.
         first = min(round(start_s / frame_shift_s), len(occupancies) - 1)
         last = max(round(end_s / frame_shift_s), first + 1)
         inside = occupancies[first:last, ::2].mean(axis=0)
-        place = int((np.log(inside + _NO_MASS) + log_prior).argmax())
+        log_odds = np.log(inside + _NO_MASS) + log_prior
+        # What was said on the other side is hardly something else than the text.
+        log_odds[0] += _LOG_OUTSIDE * (spoken_s[begin] >= _SPOKEN_S)
+        log_odds[-1] += _LOG_OUTSIDE * (spoken_s[-1] - spoken_s[end] >= _SPOKEN_S)
+        place = int(log_odds.argmax())
         found.setdefault(place, []).append((begin, end))
     pauses = []
     for place in sorted(found.keys() - {0, len(symbols)}):
