@@ -111,6 +111,14 @@ def test_a_click_does_not_end_a_pause():
     assert pause.duration_s == pytest.approx(0.62, abs=0.021)
 
 
+def test_a_breath_is_of_the_pause_and_a_cough_ends_it():
+    for kind, length in (("s", 0.9), ("o", 0.4)):
+        audio = sound(("o", 0.5), (".", 0.3), (kind, 0.2), (".", 0.4), ("o", 0.5))
+        (pause,) = find_pauses(audio, states(1.9, [0.2, 1.7]), SHIFT_S, symbols=["AH", "AH"], word_ids=[0, 1])
+        assert pause.duration_s == pytest.approx(length, abs=0.031)
+        assert pause.end_s == pytest.approx(1.4, abs=0.011)
+
+
 @pytest.mark.parametrize(("later", "place"), [(0.05, 1), (0.999, 1), (1.0, 0)])
 def test_a_doubtful_phone_is_kept_with_its_word(later: float, place: int):
     """The model heard the D of "said" behind the silence; pauses inside words are rarer than it is mistaken.

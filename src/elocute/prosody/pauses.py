@@ -33,6 +33,8 @@ _TAIL_DB = 6.0
 _LOG_BETWEEN_SYLLABLES, _LOG_INSIDE = -2.0, -8.0
 """Nats; prior odds of a pause inside a word, between syllables and elsewhere. Who spells a word out pauses between its
 syllables; a final stop without release is easily heard behind the silence that follows the word."""
+_BREATH_DB, _BREATH_S = 25.0, 0.5
+"""A sound between two silences without a phone in it, nowhere less than this below loud speech, is a breath."""
 _LOG_OUTSIDE, _SPOKEN_S = -5.0, 0.2
 """Nats; prior odds of a silence before the first phone, or behind the last, with so much sound on its other side."""
 _NO_MASS = 1e-6
@@ -81,24 +83,10 @@ def find_pauses(
     """
     heard = activity or speech_activity(audio)
     log_prior = _log_prior_of_places(symbols, np.asarray(word_ids))
-    silent = silent_frames(heard)
-    spoken_s = np.concatenate([[0.0], np.cumsum(~silent)]) * heard.frame_shift_s
-    found: dict[int, list[tuple[int, int]]] = {}
-    for begin, end in runs_of(silent):
-        start_s, end_s = begin * heard.frame_shift_s, end * heard.frame_shift_s
-        # The silence is whole frames of the lattice, those half in it included, and one frame at least.
-        first = min(round(start_s / frame_shift_s), len(occupancies) - 1)
-        last = max(round(end_s / frame_shift_s), first + 1)
-        inside = occupancies[first:last, ::2].mean(axis=0)
-        log_odds = np.log(inside + _NO_MASS) + log_prior
-        # What was said on the other side is hardly something else than the text.
-        log_odds[0] += _LOG_OUTSIDE * (spoken_s[begin] >= _SPOKEN_S)
-        log_odds[-1] += _LOG_OUTSIDE * (spoken_s[-1] - spoken_s[end] >= _SPOKEN_S)
-        place = int(log_odds.argmax())
-        found.setdefault(place, []).append((begin, end))
+    placed = _placed(heard, occupancies, frame_shift_s, log_prior)
     pauses = []
-    for place in sorted(found.keys() - {0, len(symbols)}):
-        longest = max(found[place], key=lambda run: run[1] - run[0])
+    for place in sorted(placed.keys() - {0, len(symbols)}):
+        longest = max(_through_breaths(heard, placed[place]), key=lambda run: run[1] - run[0])
         stops = sum(symbol in STOPS for symbol in symbols[place - 1 : place + 1])
         least = round((MIN_PAUSE_S + stops * CLOSURE_S) / heard.frame_shift_s)
         begin, end = _without_tails(heard, *longest)
@@ -107,6 +95,38 @@ def find_pauses(
             start_s, end_s = round(begin * heard.frame_shift_s, 6), round(end * heard.frame_shift_s, 6)
             pauses.append(Pause(start_s=start_s, end_s=end_s, after_phone=place - 1))
     return tuple(pauses)
+
+
+def _placed(
+    activity: Activity, occupancies: Float64, frame_shift_s: float, log_prior: Float64
+) -> dict[int, list[tuple[int, int]]]:
+    """The silences by the number of phones before them, each as a range of frames."""
+    silent = silent_frames(activity)
+    spoken_s = np.concatenate([[0.0], np.cumsum(~silent)]) * activity.frame_shift_s
+    placed: dict[int, list[tuple[int, int]]] = {}
+    for begin, end in runs_of(silent):
+        # The silence is whole frames of the lattice, those half in it included, and one frame at least.
+        first = min(round(begin * activity.frame_shift_s / frame_shift_s), len(occupancies) - 1)
+        last = max(round(end * activity.frame_shift_s / frame_shift_s), first + 1)
+        log_odds = np.log(occupancies[first:last, ::2].mean(axis=0) + _NO_MASS) + log_prior
+        # What was said on the other side is hardly something else than the text.
+        log_odds[0] += _LOG_OUTSIDE * (spoken_s[begin] >= _SPOKEN_S)
+        log_odds[-1] += _LOG_OUTSIDE * (spoken_s[-1] - spoken_s[end] >= _SPOKEN_S)
+        placed.setdefault(int(log_odds.argmax()), []).append((begin, end))
+    return placed
+
+
+def _through_breaths(activity: Activity, runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Silences at one place, those joined between which only a breath is heard."""
+    faint = float(np.percentile(activity.level_db, 95)) - _BREATH_DB
+    joined = [runs[0]]
+    for begin, end in runs[1:]:
+        between = activity.level_db[joined[-1][1] : begin]
+        if len(between) * activity.frame_shift_s <= _BREATH_S and between.max() < faint:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def _without_tails(activity: Activity, begin: int, end: int) -> tuple[int, int]:
