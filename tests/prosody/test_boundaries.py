@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.prosody import Pause, Sound, refined, timing
-from elocute.prosody.boundaries import Section, _sums, _windows, phone_edges
+from elocute.prosody.boundaries import Section, _sums, _windows, _worth_of_lengths, phone_edges
 from elocute.prosody.sound import FRAME_S, SILENCE
 
 SHIFT_S = 0.02
@@ -49,12 +49,16 @@ def test_no_division_is_better(seed: int) -> None:
     states = np.array([*[SILENCE] * is_open_before, *phones, *[SILENCE] * is_open_after])
     low, high, least = _windows(spikes, section, len(states))
     sums = _sums(sound, states, spikes, section)
+    lengths = _worth_of_lengths(spikes, max(least), 16)
 
     def worth(bounds: tuple[int, ...]) -> float:
         whole = [1, *bounds, 17]
         if any(b - a < frames for a, b, frames in zip(whole[:-1], whole[1:], least, strict=True)):
             return -np.inf
         total = sum(sums[b - 1, n] - sums[a - 1, n] for n, (a, b) in enumerate(zip(whole[:-1], whole[1:], strict=True)))
+        ends = zip(whole[is_open_before:-1], whole[1 + is_open_before :], strict=True)
+        spans = [b - a for a, b in ends][: len(phones)]
+        total += sum(lengths[frames] for frames in spans)
         inner = bounds[is_open_before : len(bounds) - is_open_after]
         return float(total + sum(sound.change[place] for place in inner))
 

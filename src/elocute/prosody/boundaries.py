@@ -2,8 +2,9 @@
 
 Between two pauses every frame belongs to one phone, in the order of the text. Of all such divisions near the spikes
 the best is found: every frame counts by how much it sounds like its phone, every boundary by how much the sound
-changes there. As the sum splits into one term for each boundary, dynamic programming needs one pass over the phones
-(the segmentation of Ostendorf, Digalakis, Kimball, "From HMM's to segment models", 1996, with frames independent).
+changes there, every phone by how usual its length is. As the sum splits into one term for each two neighbouring
+boundaries, dynamic programming needs one pass over the phones (the segmentation of Ostendorf, Digalakis, Kimball,
+"From HMM's to segment models", 1996, with frames independent).
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ _EDGE_REACH = 40
 """Frames that the first and the last phone may reach beyond their spikes."""
 _LEAST = (3, 2, 1)
 """Frames that a phone lasts at least; fewer where the spikes leave no room."""
+_WIDER = (16, 64, 256)
+"""Frames by which the windows grow, one after the other, where the spikes contradict the pauses."""
 _FLOOR = -8.0  # nats: a phone that was said as another must not move its neighbours
 _PRIOR_SHARE = 0.5
+_LENGTH_SPREAD = 0.5  # of the logarithms of phone durations within a recording, nats
+_LENGTH_SHARE = 2.0
 _SPIKE = 0.5  # nats for every frame that belongs to the phone of its spike
 
 
@@ -69,7 +74,8 @@ def phone_edges(sound: Sound, phones: Int64, spikes: Int64, section: Section) ->
     low, high, least = _windows(spikes, section, len(states))
     sums = _sums(sound, states, spikes, section)
     change = np.append(sound.change, 0.0)
-    inner = _best_path(sums, change, low, high, least, section)
+    worth = _worth_of_lengths(spikes, max(least), section.end - section.begin)
+    inner = _best_path(sums, change, low, high, worth, section)
     edges = [] if section.is_open_before else [section.begin]
     edges += inner
     return np.array(edges if section.is_open_after else [*edges, section.end])
@@ -86,17 +92,16 @@ def _windows(spikes: Int64, section: Section, states: int) -> tuple[list[int], l
         low, high = [int(own[0, 0]) - _EDGE_REACH, *low], [int(middles[0]), *high]
     if section.is_open_after:
         low, high = [*low, int(middles[-1])], [*high, int(own[-1, 1]) + _EDGE_REACH]
-    for least in _LEAST:
+    whole = section.end - section.begin
+    for least, wider in (*((least, 0) for least in _LEAST), *((1, wider) for wider in _WIDER), (1, whole)):
         each = [least] * states
         if section.is_open_before:
             each[0] = 0
         if section.is_open_after:
             each[-1] = 0
-        lows, highs = _fitting(low, high, each, section)
+        lows, highs = _fitting([place - wider for place in low], [place + wider for place in high], each, section)
         if all(a <= b for a, b in zip(lows, highs, strict=True)):
-            return lows, highs, each
-    # The spikes contradict the pauses: any place will do.
-    lows, highs = _fitting([section.begin] * len(low), [section.end] * len(high), each, section)
+            break
     return lows, highs, each
 
 
@@ -128,15 +133,11 @@ def _sums(sound: Sound, states: Int64, spikes: Int64, section: Section) -> Float
 
 
 def _best_path(
-    sums: Float64,
-    change: Float64,
-    low: Sequence[int],
-    high: Sequence[int],
-    least: Sequence[int],
-    section: Section,
+    sums: Float64, change: Float64, low: Sequence[int], high: Sequence[int], worth: Float64, section: Section
 ) -> list[int]:
-    """The boundaries between the states of a section."""
-    steps: list[tuple[Int64, Float64]] = []
+    """The boundaries between the states of a section; `worth` is that of a phone by its frames."""
+    steps: list[tuple[Int64, Int64]] = []
+    total = np.zeros(0)
     for boundary, (first, last) in enumerate(zip(low, high, strict=True)):
         places = np.arange(first, last + 1)
         inside = places - section.begin
@@ -145,14 +146,27 @@ def _best_path(
         if not is_edge:
             score = score + change[np.minimum(places, len(change) - 1)]
         if steps:
-            before, total = steps[-1]
-            reachable = np.minimum(places - least[boundary] - before[0], len(before) - 1)
-            score = score + np.maximum.accumulate(total)[reachable]
-        steps.append((places, score))
-    found: list[int] = []
-    for boundary in range(len(steps) - 1, -1, -1):
-        places, score = steps[boundary]
-        if found:
-            score = score[: found[-1] - least[boundary + 1] - int(places[0]) + 1]
-        found.append(int(places[int(score.argmax())]))
+            reached = total[:, None] + worth[np.maximum(places - steps[-1][0][:, None], 0)]
+            origin = reached.argmax(axis=0)
+            score = score + reached[origin, np.arange(len(places))]
+        else:
+            origin = np.zeros(len(places), dtype=np.int64)
+            score = score if section.is_open_before else score + worth[inside]
+        if boundary == len(low) - 1 and not section.is_open_after:
+            score = score + worth[section.end - places]
+        total = score
+        steps.append((places, origin))
+    choice, found = int(total.argmax()), []
+    for places, origin in reversed(steps):
+        found.append(int(places[choice]))
+        choice = int(origin[choice])
     return found[::-1]
+
+
+def _worth_of_lengths(spikes: Int64, least: int, frames: int) -> Float64:
+    """What a phone of 0 to `frames` frames is worth, nats: the less, the further it is from the usual."""
+    steps = np.diff(spikes.sum(axis=1) / 2)
+    usual = max(float(np.median(steps)), 1.0) if len(steps) else 1.0
+    worth = np.full(frames + 1, -np.inf)
+    worth[least:] = -_LENGTH_SHARE * np.square(np.log(np.arange(least, frames + 1) / usual) / _LENGTH_SPREAD) / 2
+    return worth
