@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elocute.cli.batch import progress_bar
+from elocute.cli.evaluate_robustness import SplitName
 from elocute.cli.evaluate_run import identity_of, run_facts
 from elocute.cli.options import DEFAULTS, BackendName, Verbose
 from elocute.cli.output import show, write
@@ -26,18 +26,11 @@ if TYPE_CHECKING:
 _SCALE = 100
 
 
-class SplitChoice(StrEnum):
-    """Part of speechocean762."""
-
-    TRAIN = "train"
-    TEST = "test"
-
-
 def durations(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Corpus whose sentences are spoken: speechocean762, or transcripts.")
     ],
-    split: Annotated[SplitChoice, typer.Option(help="Part of speechocean762.")] = SplitChoice.TEST,
+    split: Annotated[SplitName, typer.Option(help="Part of speechocean762.")] = SplitName.TEST,
     held_out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Of `elocute train timing`: for each voice a network that never heard it."),
@@ -93,7 +86,7 @@ def durations(
         show(*_render(result))
 
 
-def _corpus(folder: Path, split: SplitChoice) -> SpokenCorpus:
+def _corpus(folder: Path, split: SplitName) -> SpokenCorpus:
     """The sentences; a folder of transcripts has no parts."""
     from elocute.corpora.spoken import read_spoken
 
