@@ -33,6 +33,8 @@ _TAIL_DB = 6.0
 _LOG_BETWEEN_SYLLABLES, _LOG_INSIDE = -2.0, -8.0
 """Nats; prior odds of a pause inside a word, between syllables and elsewhere. Who spells a word out pauses between its
 syllables; a final stop without release is easily heard behind the silence that follows the word."""
+_HUSHED_S, _HUSHED_DB, _HUSHED_SHARE = 0.4, 10.0, 0.35
+"""A stretch without a phone, so long, and so far below the phones, is noise up to so much of the way to them."""
 _BREATH_DB, _BREATH_S = 25.0, 0.5
 """A sound between two silences without a phone in it, nowhere less than this below loud speech, is a breath."""
 _LOG_OUTSIDE, _SPOKEN_S = -5.0, 0.2
@@ -101,7 +103,7 @@ def _placed(
     activity: Activity, occupancies: Float64, frame_shift_s: float, log_prior: Float64
 ) -> dict[int, list[tuple[int, int]]]:
     """The silences by the number of phones before them, each as a range of frames."""
-    silent = silent_frames(activity)
+    silent = silent_frames(activity) | _hushed_frames(activity, occupancies, frame_shift_s)
     spoken_s = np.concatenate([[0.0], np.cumsum(~silent)]) * activity.frame_shift_s
     placed: dict[int, list[tuple[int, int]]] = {}
     for begin, end in runs_of(silent):
@@ -114,6 +116,26 @@ def _placed(
         log_odds[-1] += _LOG_OUTSIDE * (spoken_s[-1] - spoken_s[end] >= _SPOKEN_S)
         placed.setdefault(int(log_odds.argmax()), []).append((begin, end))
     return placed
+
+
+def _hushed_frames(activity: Activity, occupancies: Float64, frame_shift_s: float) -> NDArray[np.bool_]:
+    """Frames of long stretches without a phone that are far below the phones, shape (N,): pauses in a noisy place.
+
+    Noise that comes and goes rises above its own floor, but the lattice hears no phone in it.
+    """
+    hushed = np.zeros(len(activity.level_db), dtype=bool)
+    frames = (np.arange(len(hushed)) * (activity.frame_shift_s / frame_shift_s)).astype(np.int64)
+    phone = occupancies[np.minimum(frames, len(occupancies) - 1), 1::2].sum(axis=1)
+    if not (phone >= 0.5).any():
+        return hushed
+    loud = float(np.median(activity.level_db[phone >= 0.5]))
+    for begin, end in runs_of(phone < 0.1):
+        if (end - begin) * activity.frame_shift_s >= _HUSHED_S:
+            level = activity.level_db[begin:end]
+            low = float(np.percentile(level, 25))
+            if loud - low >= _HUSHED_DB:
+                hushed[begin:end] = level < low + _HUSHED_SHARE * (loud - low)
+    return hushed
 
 
 def _through_breaths(activity: Activity, runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
