@@ -103,7 +103,7 @@ def judged(rows: Sequence[StressRow], model_of: Callable[[str], StressModel]) ->
 
 def held_out_model(group: str) -> StressModel:
     """The shipped model, or its twin that has not heard the group."""
-    return embedded_stress(group if group in stress_groups() else None)
+    return embedded_stress(group) if group in stress_groups() else embedded_stress()
 
 
 def measure_parts(

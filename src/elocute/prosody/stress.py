@@ -332,9 +332,11 @@ def _base(audio: Audio, pitch: Pitch, times: Timing, syllables: Sequence[_Syllab
         row[5] = bands[frames, loud].mean(axis=1).max()
         row[6:10] = _melody(semitones[inside])
         row[10:] = _cepstrum(bands[inner].mean(axis=0))
-    usual = np.nanmedian(rows, axis=0) if len(rows) else rows
-    usual[MEASURES.index("voiced")] = 0.0
-    return np.nan_to_num(rows - usual)
+    is_known = np.isfinite(rows)
+    for number, known in enumerate(is_known.T):
+        if known.any() and MEASURES[number] != "voiced":
+            rows[:, number] -= np.median(rows[known, number])
+    return np.where(is_known, rows, 0.0)
 
 
 def _melody(semitones: Float64) -> tuple[float, float, float, float]:
