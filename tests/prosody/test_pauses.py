@@ -121,11 +121,11 @@ def test_a_breath_is_of_the_pause_and_a_cough_ends_it():
 
 def test_noise_that_comes_and_goes_is_silence_where_the_lattice_hears_no_phone():
     """The noise of a street is 30 dB above the room's floor, and 15 dB below the voice."""
-    street = sound(("o", 0.5), (".", 0.6), ("o", 0.5)).samples
+    street = sound(("o", 0.5), (".", 0.6), ("o", 0.5), (".", 0.4)).samples
     rng = np.random.default_rng(3)
     street[9_000:17_000] += 0.03 * rng.standard_normal(8_000).astype(np.float32)
     words = {"symbols": ["AH", "AH"], "word_ids": [0, 1]}
-    (pause,) = find_pauses(recording(street), states(1.6, [0.48, 1.12]), SHIFT_S, **words)
+    (pause,) = find_pauses(recording(street), states(2.0, [0.48, 1.12]), SHIFT_S, **words)
     assert (pause.start_s, pause.end_s) == (pytest.approx(0.5, abs=0.021), pytest.approx(1.1, abs=0.021))
     # A voice that goes on is none, however long the lattice hears nothing new in it.
     held = sound(("o", 0.5), ("o", 0.6), ("o", 0.5), (".", 0.2))
