@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from elocute.prosody.boundaries import Section, phone_edges
 from elocute.prosody.pauses import MIN_PAUSE_S, Pause
-from elocute.prosody.sound import FRAME_S, Sound
+from elocute.prosody.sound import FRAME_S, SILENCE, Sound
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64
 
 MAX_EDGE_S = 0.12
@@ -125,13 +125,14 @@ def refined(rough: Timing, spans: Int64, sound: Sound, phones: Int64, pauses: Se
         spans: shape (L, 2), frames [start, end) of each phone's spike.
         sound: of the same recording, from `listen`.
         phones: shape (L,), indices of `PHONES`.
-        pauses: in place of those of `rough`, in order; one that leaves a phone no room is dropped.
+        pauses: in place of those of `rough`, in order; what reaches over a spike must sound like silence, and one
+            that leaves a phone no room is dropped.
     """
     frames = round(len(rough.energy_db) * rough.frame_shift_s / FRAME_S)
     wanted = rough.pauses if pauses is None else tuple(pauses)
     if frames < len(spans):
         return rough  # not even a frame for each phone
-    kept = _with_room(wanted, len(spans), frames)
+    kept = _with_room(_believed(wanted, spans.astype(np.float64) * rough.frame_shift_s, sound), len(spans), frames)
     spikes = np.round(spans * (rough.frame_shift_s / FRAME_S)).astype(np.int64)
     starts, ends = np.empty(len(spans)), np.empty(len(spans))
     stops = [*((pause.after_phone + 1, pause.start_s, pause.end_s) for pause in kept), (len(spans), 0.0, 0.0)]
@@ -148,6 +149,32 @@ def refined(rough: Timing, spans: Int64, sound: Sound, phones: Int64, pauses: Se
     for pause in kept:  # which may begin and end inside a frame
         ends[pause.after_phone], starts[pause.after_phone + 1] = pause.start_s, pause.end_s
     return replace(rough, start_s=starts, end_s=ends, pauses=kept)
+
+
+def _believed(pauses: Sequence[Pause], spikes_s: Float64, sound: Sound) -> list[Pause]:
+    """The pauses, without what reaches over the middle of a spike beside them unless silence is heard there.
+
+    In loud noise, quiet phones are taken for silence, and the spikes know better; on the other hand the spike of a
+    phone may lie behind the pause that follows it.
+    """
+    middles_s = spikes_s.mean(axis=1)
+    kept = []
+    for pause in pauses:
+        before_s, behind_s = float(middles_s[pause.after_phone]), float(middles_s[pause.after_phone + 1])
+        start_s, end_s = pause.start_s, pause.end_s
+        if start_s < before_s and not _is_silent(sound, start_s, min(before_s, end_s)):
+            start_s = before_s
+        if end_s > behind_s and not _is_silent(sound, max(behind_s, start_s), end_s):
+            end_s = behind_s
+        if round(end_s - start_s, 6) >= MIN_PAUSE_S:
+            kept.append(replace(pause, start_s=round(start_s, 6), end_s=round(end_s, 6)))
+    return kept
+
+
+def _is_silent(sound: Sound, start_s: float, end_s: float) -> bool:
+    """Whether more than half of a stretch sounds like silence."""
+    heard = sound.log_probs[_frame_before(start_s) : _frame_behind(end_s), SILENCE]
+    return bool(len(heard)) and float(np.exp(heard).mean()) > 0.5
 
 
 def _with_room(pauses: Sequence[Pause], phones: int, frames: int) -> tuple[Pause, ...]:
