@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +69,12 @@ def timing(
             model = train(spoken, real, clips, config, without=voice)
             write_model(out / "timing.npz" if voice is None else held_out / f"{voice}.npz", model)
             bar.advance(task)
-    facts = card(out / "timing.npz", spoken, real, config, shlex.join(["elocute", *sys.argv[1:]]))
+    # Names of folders, not their places on this machine.
+    folders = " ".join(f"--native {folder.name}" for folder in native)
+    command = (
+        f"elocute train timing --speechocean DIR {folders} --noise {noise.name} --voice-recordings {voice_recordings} "
+        f"--noises {noises} --steps {steps} --seed {seed} --out RUN"
+    )
+    facts = card(out / "timing.npz", spoken, real, config, command)
     (out / "timing.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     typer.echo(json.dumps(facts, indent=1))
