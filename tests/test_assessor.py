@@ -160,8 +160,13 @@ def test_a_good_recording(good: Report):
         (word.phonemes[0].start_s, word.phonemes[-1].end_s) for word in good.words
     ]
     assert all(0 <= phone.score <= 100 for phone in phones)
-    assert good.prosody is None
-    assert any(warning.startswith("pitch and rhythm are not measured") for warning in good.warnings)
+    assert good.prosody is not None  # tones in place of phones have a rhythm; their pitch is beyond any voice's
+    assert good.prosody.f0_mean_hz is None
+    assert good.prosody.rhythm.npvi_v is not None
+    assert good.prosody.final_expected == "fall"
+    assert good.fluency is not None
+    assert good.fluency.phonation_ratio == pytest.approx(1 - good.fluency.pause_ratio, abs=0.001)
+    assert good.warnings == ()
 
 
 def test_syllables_hold_the_phones_of_their_word(good: Report):

@@ -10,11 +10,14 @@ import pytest
 
 from elocute.assessor import cut
 from elocute.diagnosis import Detector, Inserted, diagnose
+from elocute.finding import Finding
 from elocute.gop import EditPrior, Extra, Reading, said_posterior
 from elocute.gop.match import CERTAIN_TEXT, REFUSED_BELOW, SURE_SPEECH, SURE_TEXT, Evidence, Match
 from elocute.phones import PHONES, phonemize
+from elocute.prosody import measure_prosody
+from elocute.prosody.pitch import AutocorrelationTracker
 from elocute.report import PhoneReport, Report, WordReport
-from elocute.report_writer import Finding, write_report
+from elocute.report_writer import write_report
 from elocute.scorer import analyse
 from elocute.types import Posteriors
 from planted import ListeningScorer, RatedBackend, rated, recording
@@ -80,6 +83,7 @@ def finding(
     scores = ListeningScorer().score(analysis.features)
     phone_ids = analysis.features.phone_ids
     said = said_posterior(heard.log_probs, phone_ids, heard.phone_set, EditPrior.flat(len(PHONES)))
+    pitch = AutocorrelationTracker().track(rest)
     facts: dict[str, object] = {
         "recording": audio,
         "canonical": canonical,
@@ -88,6 +92,7 @@ def finding(
         "frame_shift_s": SHIFT,
         "spoken": tuple(spoken),
         "analysis": analysis,
+        "prosody": measure_prosody(rest, pitch, analysis.times, canonical, spoken),
         "scores": scores,
         "diagnosis": diagnose(
             said, phone_ids, scores.phone, scores.error_log_odds, analysis.features.word_ids, PHONES, DETECTOR

@@ -15,16 +15,22 @@ from elocute.config import AssessorConfig
 from elocute.ctc import min_frames
 from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, left_out, own_posterior
 from elocute.errors import AlignmentError, ConfigError
+from elocute.finding import Finding
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
 from elocute.gop.match import embedded_matcher, match
 from elocute.gop.variants import best_variants
 from elocute.phones import PHONES, UserLexicon, phonemize
+from elocute.prosody import Prosody, measure_prosody, word_times
+from elocute.prosody.pitch import Pitch
+from elocute.prosody.reference import MelodyComparison, compare_melodies
+from elocute.prosody.trackers import load_pitch_tracker
 from elocute.report import Report
-from elocute.report_writer import Finding, write_report
+from elocute.report_writer import write_report
 from elocute.scorer import Analysis, Features, analyse
 from elocute.scorer.embedded import EmbeddedScorer, Scores
-from elocute.types import SAMPLE_RATE_HZ, Audio, Canonical, Float64, Int64, Posteriors, Word
+from elocute.scorer.manner import prosody_features
+from elocute.types import SAMPLE_RATE_HZ, Audio, Canonical, Float64, Int64, Posteriors
 
 SCALES = (1, 10, 100)
 MOST_UNREAD = 64
@@ -49,11 +55,21 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examined:
-    """A text in a recording that holds just it: taken apart, and scored."""
+    """A text in a recording that holds just it: taken apart, measured, and scored."""
 
     analysis: Analysis
+    prosody: Prosody
     said: Said
     scores: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spoken:
+    """A recording that holds a text and nothing else: its samples, what was heard in them, and their pitch."""
+
+    audio: Audio
+    posteriors: Posteriors
+    pitch: Pitch
 
 
 class Assessor:
@@ -95,6 +111,7 @@ class Assessor:
         self.detector = detector or embedded_detector()
         self.detector.flagged_from(self.config.sensitivity)  # a wrong sensitivity is refused here
         self.prior = learned_prior() if self.config.confusions else flat_prior()
+        self.tracker = load_pitch_tracker(self.config.pitch)
 
     def assess(
         self,
@@ -104,6 +121,7 @@ class Assessor:
         sample_rate: int | None = None,
         lexicon: UserLexicon | None = None,
         pronunciations: Sequence[Sequence[str]] | None = None,
+        reference: AudioSource | Audio | None = None,
     ) -> Report:
         """Say how well a recording speaks a text.
 
@@ -113,6 +131,7 @@ class Assessor:
             sample_rate: of an array, Hz.
             lexicon: the user's pronunciations.
             pronunciations: ARPABET phones of every word, which fix what counts as right.
+            reference: somebody else's recording of the same text, whose melody this one is compared with.
 
         Raises:
             AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
@@ -122,8 +141,11 @@ class Assessor:
         posteriors = self.backend.posteriors(recording)
         if self.config.variants:
             canonical = best_variants(posteriors, canonical)
+        found = self.find(recording, posteriors, canonical)
+        if reference is not None:
+            found = replace(found, reference=self._compare(found, reference))
         return write_report(
-            self.find(recording, posteriors, canonical),
+            found,
             scale=self.config.scale,
             backend=f"{self.backend.name} {self.backend.version}",
             scorer=f"{self.scorer.name} {self.scorer.version}",
@@ -145,7 +167,8 @@ class Assessor:
                 f"the recording has {len(heard.log_probs)} frames; the {sum(map(len, words))} phones of the text need "
                 "more; record the whole text again"
             )
-        part = self._examine(heard, audio, [canonical.words[n] for n in fitting])
+        spoken = Spoken(audio=audio, posteriors=heard, pitch=self.tracker.track(audio))
+        part = self._examine(spoken, canonical, fitting)
         features = part.analysis.features
         skipped = [fitting.index(n) for n in reading.skipped if n in fitting]
         begun = [fitting.index(n) for n in reading.truncated if n in fitting]
@@ -153,7 +176,7 @@ class Assessor:
         doubts = self._doubts(part)
         said = [n for n, is_gone in zip(fitting, gone, strict=True) if not is_gone]
         if said and len(said) < len(fitting):
-            part = self._examine(heard, audio, [canonical.words[n] for n in said])
+            part = self._examine(spoken, canonical, said)
         return Finding(
             recording=recording,
             canonical=canonical,
@@ -162,6 +185,7 @@ class Assessor:
             frame_shift_s=posteriors.frame_shift_s,
             spoken=tuple(said),
             analysis=part.analysis,
+            prosody=part.prosody,
             scores=part.scores,
             diagnosis=self._diagnose(part),
             doubts=_of_every_phone(doubts, fitting, words),
@@ -178,13 +202,38 @@ class Assessor:
             symbols=posteriors.phone_set.symbols,
         )
 
-    def _examine(self, posteriors: Posteriors, audio: Audio, words: Sequence[Word]) -> Examined:
-        """Take some words apart that were all said, one after the other and nothing else, and score them."""
-        symbols = [phone.symbol for word in words for phone in word.phones]
-        word_ids = [number for number, word in enumerate(words) for _ in word.phones]
-        analysis = analyse(posteriors, symbols, word_ids, audio)
-        said = said_posterior(posteriors.log_probs, analysis.features.phone_ids, posteriors.phone_set, self.prior)
-        return Examined(analysis=analysis, said=said, scores=self.scorer.score(analysis.features))
+    def _examine(self, spoken: Spoken, canonical: Canonical, indices: Sequence[int]) -> Examined:
+        """Take some words of a text apart that were all said, one after the other and nothing else, and score them."""
+        words = [canonical.words[index].phones for index in indices]
+        symbols = [phone.symbol for word in words for phone in word]
+        word_ids = [number for number, word in enumerate(words) for _ in word]
+        analysis = analyse(spoken.posteriors, symbols, word_ids, spoken.audio)
+        prosody = measure_prosody(spoken.audio, spoken.pitch, analysis.times, canonical, indices)
+        features = replace(analysis.features, prosody=prosody_features(prosody))
+        phones, phone_set = features.phone_ids, spoken.posteriors.phone_set
+        return Examined(
+            analysis=replace(analysis, features=features),
+            prosody=prosody,
+            said=said_posterior(spoken.posteriors.log_probs, phones, phone_set, self.prior),
+            scores=self.scorer.score(features),
+        )
+
+    def _compare(self, found: Finding, reference: AudioSource | Audio) -> MelodyComparison | None:
+        """The melody beside that of a reference recording, over the words that were said in both.
+
+        Raises:
+            AudioError, AlignmentError: the reference cannot be used.
+        """
+        recording = reference if isinstance(reference, Audio) else load_audio(reference)
+        other = self.find(recording, self.backend.posteriors(recording), found.canonical)
+        if not (found.is_scorable and other.is_scorable):
+            return None
+        both = [index for index in found.spoken if index in other.spoken]
+        own, theirs = (
+            word_times(one.analysis.times, one.analysis.features.word_ids)[[one.spoken.index(index) for index in both]]
+            for one in (found, other)
+        )
+        return compare_melodies(found.prosody.pitch, own, other.prosody.pitch, theirs) if both else None
 
     def _doubts(self, part: Examined) -> Float64:
         """Probability that each phone is wrong, shape (L,)."""

@@ -29,6 +29,7 @@ class AssessorConfig:
         variants: whether the accepted variant that fits the recording best replaces the dictionary form.
         sensitivity: how readily a phone is flagged: "low", "normal" or "high".
         confusions: whether likely errors need less evidence than unlikely ones; else all errors are alike.
+        pitch: name of the pitch tracker.
     """
 
     backend: str = "embedded"
@@ -38,3 +39,4 @@ class AssessorConfig:
     variants: bool = True
     sensitivity: Literal["low", "normal", "high"] = "normal"
     confusions: bool = True
+    pitch: str = "autocorrelation"

@@ -9,15 +9,15 @@ from importlib.metadata import version
 
 import numpy as np
 
-from elocute.diagnosis import Diagnosis, Inserted
-from elocute.gop import Extra, Reading
-from elocute.gop.match import LEAST_HEARD, Match
+from elocute.diagnosis import Inserted
+from elocute.finding import Finding
+from elocute.gop import Extra
+from elocute.gop.match import LEAST_HEARD
 from elocute.phones import ipa_name
-from elocute.prosody import fluency
+from elocute.prosody.stress import SpokenStress
 from elocute.report import (
     SCHEMA_VERSION,
     AudioFacts,
-    FluencyFacts,
     Heard,
     Mispronunciation,
     ModelFacts,
@@ -28,55 +28,14 @@ from elocute.report import (
     WordError,
     WordReport,
 )
-from elocute.scorer import Analysis
-from elocute.scorer.embedded import Scores
-from elocute.types import Audio, Canonical, Float64, Int64, Phone, Word
+from elocute.report_prosody import fluency_facts, prosody_facts
+from elocute.types import Float64, Phone, Word
 
 FAINT_DB = -45.0
 NOISY_DB = 10.0
 CLIPPED_SHARE = 0.005
 ADDED_FRAMES = 2
 """An added phone is given so many frames: the lattice knows where it begins, not how long it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Finding:
-    """What the steps found in a recording.
-
-    Attributes:
-        recording: all of it.
-        canonical: the text, in the accepted pronunciations that fit best.
-        reading: how it was read.
-        frames: shape (T',), frames of the recording that were looked at: without extra speech.
-        frame_shift_s: seconds a frame.
-        spoken: words of the text that were said, in order; what follows is about their phones alone.
-        analysis: of them, on the frames that were looked at.
-        scores: theirs.
-        diagnosis: theirs.
-        doubts: probability that each phone of the whole text is wrong.
-        match: how well the recording and the text go together.
-        has_ratings: whether the acoustic model gave the ratings that the scorer learned from.
-        symbols: of the phone set, in order.
-    """
-
-    recording: Audio
-    canonical: Canonical
-    reading: Reading
-    frames: Int64
-    frame_shift_s: float
-    spoken: tuple[int, ...]
-    analysis: Analysis
-    scores: Scores
-    diagnosis: Diagnosis
-    doubts: Float64
-    match: Match
-    has_ratings: bool
-    symbols: Sequence[str]
-
-    @property
-    def is_scorable(self) -> bool:
-        """Whether scores would mean anything."""
-        return bool(self.spoken) and self.match.is_scorable
 
 
 def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
@@ -134,10 +93,10 @@ class _Writer:
             ),
             words=words,
             mispronunciations=_mispronunciations(words),
-            fluency=self._fluency(words) if self.found.is_scorable else None,
-            prosody=None,
+            fluency=fluency_facts(self.found, words) if self.found.is_scorable else None,
+            prosody=prosody_facts(self.found) if self.found.is_scorable else None,
             feedback=(),
-            warnings=(*self._warnings(), "pitch and rhythm are not measured yet, so the report has no prosody facts"),
+            warnings=tuple(self._warnings()),
         )
 
     def _scaled(self, score: float) -> float | None:
@@ -145,24 +104,6 @@ class _Writer:
         if not self.found.is_scorable:
             return None
         return round(float(score) * self.scale, {1: 3, 10: 2, 100: 1}[self.scale])
-
-    def _seconds(self, times_s: tuple[float, float], frame: int) -> tuple[float, float]:
-        """Begin and end in the recording, from those in the frames that were looked at.
-
-        Two phones meet half way, so that one that was said beside extra speech may reach over it. Of its time only the
-        side counts on which it was heard.
-
-        Args:
-            times_s: begin and end in the frames that were looked at, seconds.
-            frame: one of those frames, in which the phone was heard.
-        """
-        frames, shift = self.found.frames, self.found.frame_shift_s
-        beyond = frames - np.arange(len(frames))
-        side = np.flatnonzero(beyond == beyond[frame])
-        first, last = float(side[0] * shift), float((side[-1] + 1) * shift)
-        moved = float(beyond[frame] * shift)
-        start, end = (round(min(max(time, first), last) + moved, 3) for time in times_s)
-        return start, end
 
     def _heard_in(self, i: int) -> int:
         """Frame, of those that were looked at, in which a canonical phone was heard best."""
@@ -194,11 +135,11 @@ class _Writer:
             start_s=min(phone.start_s for phone in phones if phone.start_s is not None),
             end_s=max(phone.end_s for phone in phones if phone.end_s is not None),
             accuracy=self._scaled(self.found.scores.word_accuracy[number]),
-            stress=self._scaled(self.found.scores.word_stress[number]),
+            stress=self._scaled(self._stress(number)),
             total=self._scaled(self.found.scores.word_total[number]),
             error=error if self.found.is_scorable else None,
             variant=word.variant,
-            syllables=self._syllables(word, self.found.scores.phone[places]),
+            syllables=self._syllables(word, self.found.scores.phone[places], self.found.prosody.stress[number]),
             phonemes=tuple(phones),
         )
 
@@ -210,7 +151,7 @@ class _Writer:
     def _phone(self, i: int, phone: Phone) -> PhoneReport:
         """A canonical phone that was said, or should have been in a word that was."""
         found, times = self.found.diagnosis.phones[i], self.found.analysis.times
-        start, end = self._seconds((float(times.start_s[i]), float(times.end_s[i])), self._heard_in(i))
+        start, end = self.found.seconds((float(times.start_s[i]), float(times.end_s[i])), self._heard_in(i))
         return PhoneReport(
             phone=_with_stress(phone),
             ipa=ipa_name(phone.symbol, phone.stress),
@@ -228,7 +169,7 @@ class _Writer:
     def _added(self, added: Inserted) -> PhoneReport:
         """A phone that the text does not have."""
         begin, shift = added.frame * self.found.frame_shift_s, self.found.frame_shift_s
-        start, end = self._seconds((begin, begin + ADDED_FRAMES * shift), added.frame)
+        start, end = self.found.seconds((begin, begin + ADDED_FRAMES * shift), added.frame)
         probability = round(added.probability, 4)
         return PhoneReport(
             phone=added.phone,
@@ -276,19 +217,30 @@ class _Writer:
             phonemes=phones,
         )
 
-    def _syllables(self, word: Word, scores: Float64) -> tuple[SyllableReport, ...]:
-        """Syllables of a word, from the scores of its phones."""
+    def _stress(self, number: int) -> float:
+        """Stress score of a word that was said, 0 to 1.
+
+        It is people's, which is nearly always full, unless another syllable clearly stands out.
+        """
+        learned, found = float(self.found.scores.word_stress[number]), self.found.prosody.stress[number]
+        if found is None or found.score is None or found.spoken in (None, found.expected):
+            return learned
+        return min(learned, found.score)
+
+    def _syllables(self, word: Word, scores: Float64, stress: SpokenStress | None = None) -> tuple[SyllableReport, ...]:
+        """Syllables of a word, from the scores of its phones and how it was stressed."""
         syllables = []
         for number in sorted({phone.syllable_index for phone in word.phones}):
             inside = [k for k, phone in enumerate(word.phones) if phone.syllable_index == number]
             stresses = [word.phones[k].stress for k in inside if word.phones[k].stress is not None]
+            heard = stress.syllables[number] if stress and self.found.is_scorable else None
             syllables.append(
                 SyllableReport(
                     phones=tuple(word.phones[k].symbol for k in inside),
                     score=self._scaled(float(scores[inside].mean())),
                     stress_expected=stresses[0] if stresses else None,
-                    stress_spoken=None,
-                    stress_score=None,
+                    stress_spoken=None if heard is None or heard.is_stressed is None else int(heard.is_stressed),
+                    stress_score=None if heard is None or heard.score is None else self._scaled(heard.score),
                 )
             )
         return tuple(syllables)
@@ -337,27 +289,6 @@ class _Writer:
                 )
                 for symbol, begin, stop in zip(symbols, edges, edges[1:], strict=False)
             ),
-        )
-
-    def _fluency(self, words: Sequence[WordReport]) -> FluencyFacts:
-        """Rates and pauses of the words of the text."""
-        said = [word for word in words if word.text_index is not None and word.error != "omission"]
-        facts = fluency(
-            self.found.analysis.times,
-            sum(len(word.syllables) for word in said),
-            sum(word.error is None for word in said),
-        )
-        return FluencyFacts(
-            speech_rate_syl_s=round(facts.speech_rate_syl_s, 2),
-            articulation_rate_syl_s=round(facts.articulation_rate_syl_s, 2),
-            wcpm=round(facts.wcpm, 1),
-            pause_count=facts.pause_count,
-            long_pause_count=facts.long_pause_count,
-            mean_pause_s=None if facts.mean_pause_s is None else round(facts.mean_pause_s, 3),
-            pause_ratio=round(facts.pause_ratio, 3),
-            phonation_ratio=round(1.0 - facts.pause_ratio, 3),
-            mean_length_of_run=round(facts.mean_length_of_run, 2),
-            pauses=(),
         )
 
     def _warnings(self) -> list[str]:

@@ -84,7 +84,25 @@ def test_given_pronunciations_fix_every_word():
     assert symbols(canonical) == "T AY G UW S"
     assert [word.source for word in canonical] == ["given", "given"]
     assert canonical.words[0].variants == (Variant(phones=("T", "AY1")),)
-    assert [phone.stress for phone in canonical.phones] == [None, 1, None, None, None]
+    assert [phone.stress for phone in canonical.phones] == [None, 1, None, 1, None]  # of goose the lexicon's
+
+
+@pytest.mark.parametrize(
+    ("word", "phones", "stresses"),
+    [
+        ("record", "R EH K ER D", [1, 0]),  # the noun
+        ("record", "R IH K AO R D", [0, 1]),  # the verb
+        ("record", "R AH K AA R D", [1, 0]),  # as listed by nobody: with as many vowels, the first
+        ("record", "R EH0 K AO1 R D", [0, 1]),  # as given
+        ("record", "R EH0 K AO R D", [0, None]),  # half given, left alone
+        ("record", "R EH K", [None]),  # one vowel too few
+        ("blorptangle", "B L AO R P T AE NG L", [None, None]),  # listed nowhere
+    ],
+)
+def test_stress_that_was_not_given_is_the_lexicon_s(word, phones, stresses):
+    canonical = phonemize(word, pronunciations=[phones.split()])
+    assert [phone.symbol for phone in canonical.phones] == [phone.rstrip("012") for phone in phones.split()]
+    assert [phone.stress for phone in canonical.phones if phone.symbol in VOWELS] == stresses
 
 
 def test_given_pronunciations_may_be_one_for_each_written_word():

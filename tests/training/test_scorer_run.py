@@ -13,7 +13,7 @@ from elocute.assessor import Assessor
 from elocute.diagnosis import Detector
 from elocute.phones import PHONES
 from elocute.scorer import analyse
-from elocute.scorer.context import phone_context
+from elocute.scorer.context import phone_context, utterance_context
 from elocute.training import scorer_run as module
 from elocute.training.native_rows import Natives
 from elocute.training.scorer import Predicted, ScorerTraining, predict
@@ -29,7 +29,7 @@ from elocute.training.scorer_run import (
     train_fold,
     train_members,
 )
-from elocute.training.trees import TreesTraining, predict_error_trees, predict_trees
+from elocute.training.trees import TreesTraining, predict_error_trees, predict_trees, predict_utterance_trees
 from inline_pool import Inline
 from planted import RatedBackend, heard, rated, recording
 
@@ -47,6 +47,7 @@ CONFIG = ScorerRun(
     training=ScorerTraining(epochs=2, batch=8),
     trees=TreesTraining(share=0.4, rounds=8, num_leaves=4, min_data_in_leaf=5),
     error_trees=TreesTraining(objective="binary", rounds=6, num_leaves=4, min_data_in_leaf=5),
+    utterance_trees=TreesTraining(share=0.3, rounds=5, num_leaves=3, min_data_in_leaf=2),
 )
 FOLD_OF = {str(speaker): speaker % 3 for speaker in range(6)}
 
@@ -83,13 +84,18 @@ def tables() -> tuple[list[ScoredFeatures], ...]:
 def test_a_fold_is_trained_without_its_own_scores(tables: tuple[list[ScoredFeatures], ...]):
     """In none of the three tables."""
     turned = tuple(
-        [replace(row, phone=2.0 - row.phone) if FOLD_OF[row.speaker] == 1 else row for row in part] for part in tables
+        [
+            replace(row, phone=2.0 - row.phone, utterance=10.0 - row.utterance) if FOLD_OF[row.speaker] == 1 else row
+            for row in part
+        ]
+        for part in tables
     )
     first, again = (train_fold(part, Natives(), FOLD_OF, 1, CONFIG) for part in (tables, turned))
     rows = [row for part in tables for row in part]
     for before, after in zip(first.predict(rows), again.predict(rows), strict=True):
         np.testing.assert_array_equal(before.phone, after.phone)
         np.testing.assert_array_equal(before.word, after.word)
+        np.testing.assert_array_equal(before.utterance, after.utterance)
         np.testing.assert_array_equal(before.error, after.error)
     other = train_fold(turned, Natives(), FOLD_OF, 0, CONFIG)
     mine = train_fold(tables, Natives(), FOLD_OF, 0, CONFIG)
@@ -119,15 +125,18 @@ def trained(tables: tuple[list[ScoredFeatures], ...]) -> FoldScorer:
     return train_all(*tables, Natives(), replace(CONFIG, members=CONFIG.members[1:]))
 
 
-def test_phone_scores_are_the_mean_of_members_and_trees(tables: tuple[list[ScoredFeatures], ...], trained: FoldScorer):
-    """Log-odds of errors are the error trees', words and utterances the members'."""
+def test_scores_of_phones_and_utterances_are_means_of_members_and_trees(
+    tables: tuple[list[ScoredFeatures], ...], trained: FoldScorer
+):
+    """Log-odds of errors are the error trees', words the members'."""
     rows = tables[0]
     assert trained.share == CONFIG.trees.share == 0.4
     for row, found, smooth in zip(rows, trained.predict(rows), predict(trained.members, rows), strict=True):
         sharp = predict_trees(trained.trees, row)
         np.testing.assert_allclose(found.phone, 0.6 * smooth.phone + 0.4 * sharp, atol=1e-9)
         np.testing.assert_array_equal(found.word, smooth.word)
-        np.testing.assert_array_equal(found.utterance, smooth.utterance)
+        whole = predict_utterance_trees(trained.utterance_trees, row)
+        np.testing.assert_allclose(found.utterance, 0.7 * smooth.utterance + 0.3 * whole, atol=1e-9)
         np.testing.assert_array_equal(found.error, predict_error_trees(trained.error_trees, row))
         assert not np.allclose(found.error, smooth.error)
 
@@ -181,6 +190,7 @@ def test_the_exported_graph_says_what_members_and_trees_say(
                 "phone_ids": features.phone_ids,
                 "member": (features.word_ids[:, None] == np.arange(2)).astype(np.float32),
                 "context": phone_context(features),
+                "utterance_context": utterance_context(features)[None],
             },
         )
         np.testing.assert_allclose(phone, expected.phone, atol=1e-4)

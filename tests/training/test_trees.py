@@ -15,6 +15,7 @@ from elocute.evaluation import pcc, roc_auc
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Features
 from elocute.scorer.context import phone_context
+from elocute.scorer.manner import PROSODY_FEATURES
 from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.training.trees import (
@@ -22,10 +23,13 @@ from elocute.training.trees import (
     TreesTraining,
     add_error_trees,
     add_trees,
+    add_utterance_trees,
     floor_to_float32,
     predict_error_trees,
     predict_trees,
+    predict_utterance_trees,
     train_trees,
+    train_utterance_trees,
     tree_attributes,
 )
 
@@ -177,7 +181,7 @@ def test_attributes_of_a_tree_are_its_nodes_in_order():
             "right_child": {"leaf_value": 7.0},
         },
     }
-    found = tree_attributes([{"tree_structure": small}, {"tree_structure": {"leaf_value": 0.5}}])
+    found = tree_attributes([[{"tree_structure": small}, {"tree_structure": {"leaf_value": 0.5}}]])
     nodes = list(
         zip(
             *(
@@ -219,6 +223,34 @@ def test_the_floor_parts_float32_as_the_threshold_does(threshold: float, value: 
     nearest = float(np.float32(threshold))
     for x in (value, nearest):
         assert (x <= floor_to_float32(threshold)) == (x <= threshold)
+
+
+def test_scores_of_the_utterance_are_means_with_their_own_trees(lightgbm: Any):
+    """Each with its own, clipped to the scale; an input that lies on a threshold included."""
+    rng = np.random.default_rng(8)
+    inputs = rng.integers(-4, 5, size=(300, 5)).astype(np.float32)
+    settings = {"num_leaves": 4, "min_data_in_leaf": 5, "learning_rate": 0.3, "num_threads": 1, "verbosity": -1}
+    boosters = [
+        lightgbm.train(settings, lightgbm.Dataset(inputs, 5 + 2 * inputs[:, k] * inputs[:, 4]), 20) for k in range(4)
+    ]
+    given = [helper.make_tensor_value_info("smooth", TensorProto.FLOAT, [4])]
+    said = [helper.make_tensor_value_info("utterance_score", TensorProto.FLOAT, [4])]
+    nodes = [helper.make_node("Identity", ["smooth"], ["utterance_score"])]
+    graph = helper.make_graph(nodes, "scorer", given, said)
+    least = helper.make_tensor("least", TensorProto.FLOAT, [], [0.0])
+    graph.initializer.append(least)  # which `add_trees` puts there
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = add_utterance_trees(helper.make_model(graph, opset_imports=opsets, ir_version=10), boosters, 0.3)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    clipped = 0
+    for row in inputs[:60]:
+        smooth = rng.uniform(0, 2, 4).astype(np.float32)
+        (found,) = session.run(["utterance_score"], {"smooth": smooth, "utterance_context": row[None]})
+        raw = np.array([booster.predict(row[None])[0] for booster in boosters])
+        clipped += int(((raw < 0) | (raw > 10)).sum())
+        np.testing.assert_allclose(found, 0.7 * smooth + 0.3 * raw.clip(0, 10) / 5, atol=1e-5)
+    assert clipped > 10
 
 
 # --- training --------------------------------------------------------------------------------------------------
@@ -274,6 +306,36 @@ def test_predictions_lie_on_the_scale(lightgbm: Any):
     assert found.max() == 2.0
     assert found.min() >= 0.0
     assert found.dtype == np.float64
+
+
+def test_utterance_trees_learn_a_relation_to_the_prosody(lightgbm: Any):
+    """Of four scores one follows a feature that was measured of the prosody, and stays unknown where it was not."""
+    rng = np.random.default_rng(4)
+    column = PROSODY_FEATURES.index("npvi_v")
+
+    def spoken(count: int, seed: int) -> list[ScoredFeatures]:
+        made = []
+        for row in rows_of(count, seed):
+            prosody = rng.normal(size=len(PROSODY_FEATURES)).astype(np.float32)
+            truth = rng.uniform(4, 6, 4)
+            truth[2] = 8.0 if prosody[column] > 0 else 3.0
+            made.append(replace(row, features=replace(row.features, prosody=prosody), utterance=truth))
+        return made
+
+    boosters = train_utterance_trees(spoken(300, 0), replace(QUICK, num_leaves=3))
+    unseen = spoken(60, 1)
+    found = np.stack([predict_utterance_trees(boosters, row) for row in unseen])
+    truth = np.stack([row.utterance for row in unseen])
+    assert found.shape == (60, 4)
+    assert pcc(found[:, 2], truth[:, 2]) > 0.95
+    assert abs(pcc(found[:, 0], truth[:, 0])) < 0.4
+    unknown = replace(unseen[0], features=replace(unseen[0].features, prosody=None))
+    assert (
+        0.0
+        <= predict_utterance_trees(boosters, unknown).min()
+        <= predict_utterance_trees(boosters, unknown).max()
+        <= 10
+    )
 
 
 BINARY = replace(QUICK, objective="binary", share=1.0)

@@ -59,6 +59,15 @@ def assess(
             "played; FILE.png needs the extra 'plot'.",
         ),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Somebody else's recording of the same text, to compare the melody with.", exists=True
+        ),
+    ] = None,
+    pitch: Annotated[
+        str, typer.Option(metavar="NAME", help="Pitch tracker; 'praat' needs the extra of that name.")
+    ] = DEFAULTS.pitch,
     verbose: Verbose = False,
 ) -> None:
     """Say how well a recording speaks its text."""
@@ -78,10 +87,11 @@ def assess(
         variants=variants,
         sensitivity=sensitivity.value,
         confusions=confusions,
+        pitch=pitch,
     )
     assessor = Assessor(config)
     heard = None if plot is None else load_audio(recording)
-    report = assessor.assess(heard or recording, sentence, lexicon=words)
+    report = assessor.assess(heard or recording, sentence, lexicon=words, reference=reference)
     if format is Format.JSON:
         write(report.to_json(indent=2) + "\n", out)
     else:
@@ -90,9 +100,8 @@ def assess(
         show(render(report, UNICODE if out is not None or speaks_unicode(sys.stdout) else ASCII), out=out)
     if plot is not None and heard is not None:  # last, so that a full disk costs no more than the picture
         from elocute.picture import draw
-        from elocute.prosody.pitch import load
 
-        draw(report, heard, plot, pitch=load().track(heard))
+        draw(report, heard, plot, pitch=assessor.tracker.track(heard))
 
 
 def _check_plot(plot: Path, out: Path | None) -> None:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from elocute.cli.prosody_lines import break_line, melody_line, stress_notes
 from elocute.report import FluencyFacts, Mispronunciation, PhoneReport, Report, WordReport
 
 GOOD = 0.8
@@ -86,6 +87,11 @@ class _Page:
         yield _hanging("Practise", self._goals(), "bold")
         if self.report.fluency is not None:
             yield _hanging("Fluency", Text(fluency_line(self.report.fluency)))
+        if self.report.prosody is not None:
+            yield _hanging("Melody", Text(melody_line(self.report.prosody)))
+        breaks = break_line(self.report)
+        if breaks is not None:
+            yield _hanging("Pauses", Text(breaks))
         for warning in self.report.warnings:
             yield _hanging("Note", Text(warning), "yellow")
 
@@ -234,6 +240,7 @@ def word_note(word: WordReport) -> str:
     if len(flagged) > _MOST_NOTES:
         notes.append(f"and {len(flagged) - _MOST_NOTES} more")
     notes += [unsure_note(phone) for phone in word.phonemes if phone.is_unsure and len(flagged) <= _MOST_NOTES]
+    notes += stress_notes(word)
     return "\n".join(notes)
 
 

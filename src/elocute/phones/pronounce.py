@@ -39,8 +39,8 @@ def phonemize(
     Args:
         text: what was read aloud.
         lexicon: the user's pronunciations.
-        pronunciations: one list of ARPABET phones a word, stress digits optional, that fixes every word. As many as
-            the text has spoken words, or as many as it has written ones; then "42" is one Word.
+        pronunciations: one list of ARPABET phones a word that fixes every word. As many as the text has spoken words,
+            or as many as it has written ones; then "42" is one Word. A word without stress digits gets the lexicon's.
         g2p: engine for words that nobody lists, or its name; loaded only when such a word comes.
 
     Raises:
@@ -119,11 +119,34 @@ def _given(tokens: Sequence[Token], pronunciations: Sequence[Sequence[str]]) -> 
     words = []
     for index, ((written, word), phones) in enumerate(zip(spoken, pronunciations, strict=True)):
         try:
-            variant = Variant(phones=parse_arpabet(phones))
+            variant = Variant(phones=_with_stress(word, parse_arpabet(phones)))
         except PhoneError as error:
             raise PhoneError(f"pronunciation {index + 1}, of {word!r}: {error}") from error
         words.append(_word(index, written, word, (variant,), "given"))
     return tuple(words)
+
+
+def _with_stress(word: str, phones: Pronunciation) -> Pronunciation:
+    """A pronunciation that was given without any stress, with that of the lexicon.
+
+    It is that of the listed pronunciation with the same phones, else of the first with as many vowels; without one it
+    stays unknown.
+    """
+    vowels = [place for place, phone in enumerate(phones) if phone in VOWELS]
+    if not vowels or any(split_stress(phone)[1] is not None for phone in phones):
+        return phones
+    listed = [variant.phones for variant in _listed(word)]
+    alike = [other for other in listed if tuple(split_stress(phone)[0] for phone in other) == phones]
+    stresses = (
+        [split_stress(phone)[1] for phone in other if split_stress(phone)[0] in VOWELS] for other in [*alike, *listed]
+    )
+    found = next((one for one in stresses if len(one) == len(vowels) and None not in one), None)
+    if found is None:
+        return phones
+    stressed = list(phones)
+    for place, stress in zip(vowels, found, strict=True):
+        stressed[place] = f"{phones[place]}{stress}"
+    return tuple(stressed)
 
 
 def _word(index: int, text: str, spoken: str, variants: tuple[Variant, ...], source: PronunciationSource) -> Word:

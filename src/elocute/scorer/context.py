@@ -1,4 +1,4 @@
-"""What the scorer's trees look at: a phone with its neighbours, its word and its utterance, in one row.
+"""What the scorer's trees look at: a phone with its neighbours, its word and its utterance, or an utterance, in a row.
 
 A transformer finds this context by itself; trees see only what stands in their row.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from elocute.scorer.features import PHONE_FEATURES, SCALARS, UTTERANCE_FEATURES, Features
+from elocute.scorer.manner import PROSODY_FEATURES, UNKNOWN
 from elocute.types import Float32
 
 REACH = 2
@@ -45,6 +46,15 @@ CONTEXT_FEATURES: tuple[str, ...] = (
 )
 """Names of the columns of `phone_context`."""
 
+_SUMMARIES = ("mean", "std", "p10", "p90")
+UTTERANCE_CONTEXT: tuple[str, ...] = (
+    *UTTERANCE_FEATURES,
+    *(f"{summary}_{name}" for summary in _SUMMARIES for name in SCALARS),
+    "words",
+    *PROSODY_FEATURES,
+)
+"""Names of the columns of `utterance_context`."""
+
 _SCALAR_COLUMNS = [PHONE_FEATURES.index(name) for name in SCALARS]
 _SUMMARISED_COLUMNS = [PHONE_FEATURES.index(name) for name in SUMMARISED]
 
@@ -72,3 +82,20 @@ def phone_context(features: Features) -> Float32:
         np.broadcast_to(whole, (L, len(whole))),
     ]
     return np.column_stack(rows).astype(np.float32)
+
+
+def utterance_context(features: Features) -> Float32:
+    """One utterance in a row, shape (len(UTTERANCE_CONTEXT),)."""
+    scalars = features.phone[:, _SCALAR_COLUMNS]
+    prosody = features.prosody
+    if prosody is None:
+        prosody = np.full(len(PROSODY_FEATURES), UNKNOWN, dtype=np.float32)
+    rows = [
+        features.utterance,
+        scalars.mean(axis=0),
+        scalars.std(axis=0),
+        *np.percentile(scalars, [10, 90], axis=0),
+        [features.word_ids[-1] + 1],
+        prosody,
+    ]
+    return np.concatenate(rows).astype(np.float32)

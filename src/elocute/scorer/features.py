@@ -119,12 +119,14 @@ class Features:
         utterance: shape (len(UTTERANCE_FEATURES),), float32.
         phone_ids: shape (L,), canonical phones.
         word_ids: shape (L,), word of each phone, counted from 0.
+        prosody: shape (len(manner.PROSODY_FEATURES),), float32; None where it was not measured.
     """
 
     phone: Float32
     utterance: Float32
     phone_ids: Int64
     word_ids: Int64
+    prosody: Float32 | None = None
 
 
 def analyse(posteriors: Posteriors, symbols: Sequence[str], word_ids: Sequence[int], audio: Audio) -> Analysis:

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from elocute.audio import load_audio
 from elocute.corpora.speechocean762 import UTTERANCE_SCORES, ScoredUtterance
 from elocute.errors import ConfigError
-from elocute.phones import PHONES
+from elocute.phones import PHONES, phonemize
+from elocute.prosody import measure_prosody
+from elocute.prosody.pitch import AutocorrelationTracker
 from elocute.scorer import Features, analyse
+from elocute.scorer.manner import prosody_features
 from elocute.training.acoustic_model import FRAME_SHIFT_S
 from elocute.training.rating import LEAST_RATING, RATING_STEP
 from elocute.types import Float32, Float64, PhoneSet, Posteriors
@@ -126,12 +129,19 @@ def scored_features(utterance: ScoredUtterance, heard: Heldout, is_planted: bool
         log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET, ratings=heard.ratings
     )
     word_ids = [number for number, word in enumerate(utterance.words) for _ in word.phones]
-    analysis = analyse(posteriors, utterance.phones, word_ids, load_audio(utterance.audio))
+    audio = load_audio(utterance.audio)
+    analysis = analyse(posteriors, utterance.phones, word_ids, audio)
+    features = analysis.features
+    if not is_planted:  # what was planted has no scores of the utterance, so nobody asks for its prosody
+        canonical = phonemize(utterance.text, pronunciations=[word.phones for word in utterance.words])
+        pitch = AutocorrelationTracker().track(audio)
+        prosody = measure_prosody(audio, pitch, analysis.times, canonical, range(len(canonical.words)))
+        features = replace(features, prosody=prosody_features(prosody))
     return ScoredFeatures(
         id=utterance.id,
         speaker=utterance.speaker,
         is_child=utterance.is_child,
-        features=analysis.features,
+        features=features,
         phone=np.array(utterance.phone_accuracy),
         word=np.array([[getattr(word, name) for name in WORD_SCORES] for word in utterance.words]),
         utterance=np.array([getattr(utterance, name) for name in UTTERANCE_SCORES]),

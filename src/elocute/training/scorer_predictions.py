@@ -31,7 +31,7 @@ from elocute.training.acoustic_model import FRAME_SHIFT_S
 from elocute.training.scorer import Predicted, predict
 from elocute.training.scorer_data import PHONE_SET, WORD_SCORES, Heldout, ScoredFeatures
 from elocute.training.scorer_model import Scorer
-from elocute.training.trees import predict_error_trees, predict_trees
+from elocute.training.trees import predict_error_trees, predict_trees, predict_utterance_trees
 from elocute.types import Audio, Posteriors
 
 if TYPE_CHECKING:
@@ -47,12 +47,16 @@ class FoldScorer:
         trees: phone scores, a `lightgbm.Booster`.
         error_trees: log-odds of errors, a `lightgbm.Booster`.
         share: of the trees in the phone score.
+        utterance_trees: scores of the utterance, a `lightgbm.Booster` each.
+        utterance_share: of these trees in the utterance's scores.
     """
 
     members: Sequence[Scorer]
     trees: Any
     error_trees: Any
     share: float
+    utterance_trees: Sequence[Any]
+    utterance_share: float
 
     @property
     def name(self) -> str:
@@ -71,6 +75,8 @@ class FoldScorer:
                 smooth,
                 phone=(1 - self.share) * smooth.phone + self.share * predict_trees(self.trees, row),
                 error=predict_error_trees(self.error_trees, row),
+                utterance=(1 - self.utterance_share) * smooth.utterance
+                + self.utterance_share * predict_utterance_trees(self.utterance_trees, row),
             )
             for row, smooth in zip(rows, predict(self.members, rows), strict=True)
         ]
@@ -191,6 +197,7 @@ def provenance(config: ScorerRun, detector: Detector, commit: str | None) -> dic
         "members": [asdict(member) for member in config.members],
         "trees": asdict(config.trees),
         "error_trees": asdict(config.error_trees),
+        "utterance_trees": asdict(config.utterance_trees),
         "training": asdict(config.training),
         "native": [folder.name for folder in config.native],
         "threshold": detector.flagged_from(),

@@ -23,12 +23,13 @@ from elocute.evaluation import bootstrap_by_group, mse, pcc, write_predictions
 from elocute.evaluation.provenance import commit_of_checkout
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
-from elocute.scorer.context import CONTEXT_FEATURES, phone_context
+from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
+from elocute.training.ablation import ablate
 from elocute.training.detector import detector_inputs_of, fit_detector, judge
 from elocute.training.export import strip
 from elocute.training.native_rows import Natives, native_rows
 from elocute.training.planting import insert_word, plant_errors
-from elocute.training.scorer import Predicted, ScorerTraining, train_member
+from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
     WORD_SCORES,
     Heldout,
@@ -41,12 +42,16 @@ from elocute.training.scorer_model import Ensemble, Scorer
 from elocute.training.scorer_predictions import FoldScorer, predict_all, provenance
 from elocute.training.trees import (
     ERROR_TREES,
+    UTTERANCE_TREES,
     TreesTraining,
     add_error_trees,
     add_trees,
+    add_utterance_trees,
     predict_error_trees,
     predict_trees,
+    predict_utterance_trees,
     train_trees,
+    train_utterance_trees,
 )
 from elocute.types import Float64
 
@@ -87,6 +92,7 @@ class ScorerRun:
         training: of each member.
         trees: of the trees beside them.
         error_trees: of those that tell wrong phones.
+        utterance_trees: of those for the scores of the utterance.
     """
 
     speechocean: Path
@@ -106,6 +112,7 @@ class ScorerRun:
     training: ScorerTraining = ScorerTraining()
     trees: TreesTraining = TreesTraining()
     error_trees: TreesTraining = ERROR_TREES
+    utterance_trees: TreesTraining = UTTERANCE_TREES
 
 
 def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -139,8 +146,8 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     card = {
         "name": "elocute embedded scorer",
         "version": date.today().isoformat(),
-        "kind": f"mean of {len(trained.members)} transformers over phones; their phone scores averaged with boosted "
-        "trees; log-odds of errors: other boosted trees",
+        "kind": f"mean of {len(trained.members)} transformers over phones; their scores of phones and utterances "
+        "averaged with boosted trees; log-odds of errors: other boosted trees",
         "parameters": sum(parameter.numel() for member in trained.members for parameter in member.parameters()),
         "bytes": (config.out / "scorer.onnx").stat().st_size,
         "data": [
@@ -153,6 +160,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "members": [asdict(member) for member in config.members],
         "trees": asdict(config.trees),
         "error_trees": asdict(config.error_trees),
+        "utterance_trees": asdict(config.utterance_trees),
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
             "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold, "
@@ -162,10 +170,12 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
             "baselines": baseline_table(rows, fold_of),
             "detection": detection,
             "planted": planted_table(planted, wrong, heard, detector),
+            "prosody": ablate(rows, smooth_of_folds(scorers, rows, fold_of), fold_of, config.utterance_trees),
         },
         "detector": asdict(detector),
         "features": [*PHONE_FEATURES, *UTTERANCE_FEATURES],
         "context_features": list(CONTEXT_FEATURES),
+        "utterance_context_features": list(UTTERANCE_CONTEXT),
         "limits": [
             "trained on Mandarin-L1 learners, read speech, quiet rooms; other accents, children under 6 and noise are "
             "not measured",
@@ -202,6 +212,8 @@ def train_all(
         trees=train_trees(rows, unsaid, natives, config.trees),
         error_trees=train_trees(rows, unsaid, natives, config.error_trees),
         share=config.trees.share,
+        utterance_trees=train_utterance_trees(rows, config.utterance_trees),
+        utterance_share=config.utterance_trees.share,
     )
 
 
@@ -229,6 +241,17 @@ def out_of_fold(
             found |= {row.id: one for row, one in zip(unseen, scorer.predict(unseen), strict=True)}
         predicted.append([found[row.id] for row in table])
     return scorers, predicted[0], predicted[1]
+
+
+def smooth_of_folds(
+    scorers: Mapping[int, FoldScorer], rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]
+) -> list[Predicted]:
+    """What the transformers alone say of utterances whose speakers they did not see, in their order."""
+    found: dict[str, Predicted] = {}
+    for fold, scorer in scorers.items():
+        unseen = [row for row in rows if fold_of[row.speaker] == fold]
+        found |= {row.id: one for row, one in zip(unseen, predict(scorer.members, unseen), strict=True)}
+    return [found[row.id] for row in rows]
 
 
 def train_fold(
@@ -364,20 +387,22 @@ def export(trained: FoldScorer, example: ScoredFeatures, out: Path) -> None:
     )
     assert program is not None
     program.save(out, external_data=False)
-    whole = add_trees(onnx.load(out), trained.trees, trained.share)
-    onnx.save(add_error_trees(whole, trained.error_trees), out)
+    whole = add_error_trees(add_trees(onnx.load(out), trained.trees, trained.share), trained.error_trees)
+    onnx.save(add_utterance_trees(whole, trained.utterance_trees, trained.utterance_share), out)
     strip(out)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         smooth = ensemble(*(torch.from_numpy(value) for value in inputs.values()))
     sharp = torch.from_numpy(predict_trees(trained.trees, example).astype(np.float32))
+    whole_sharp = torch.from_numpy(predict_utterance_trees(trained.utterance_trees, example).astype(np.float32)) / 5
     expected = smooth._replace(
         phone=(1 - trained.share) * smooth.phone + trained.share * sharp,
+        utterance=(1 - trained.utterance_share) * smooth.utterance + trained.utterance_share * whole_sharp,
         error=torch.from_numpy(predict_error_trees(trained.error_trees, example).astype(np.float32)),
     )
     found = session.run(
         ["phone_score", "word_score", "utterance_score", "error_log_odds"],
-        inputs | {"context": phone_context(features)},
+        inputs | {"context": phone_context(features), "utterance_context": utterance_context(features)[None]},
     )
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees for phone scores: LightGBM (Ke et al. 2017) on a phone's context, as an ONNX node.
+"""Gradient-boosted trees: LightGBM (Ke et al. 2017) on phones in context and on whole utterances, as ONNX nodes.
 
 Their mean with the transformer is better than either: trees read single features sharply, the transformer joins them
 smoothly.
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
-from elocute.scorer.context import phone_context
+from elocute.scorer.context import phone_context, utterance_context
 from elocute.training.native_rows import Natives
 from elocute.training.scorer_data import ScoredFeatures
 from elocute.types import Float64
@@ -53,6 +54,12 @@ ERROR_TREES = TreesTraining(objective="binary", share=1.0, rounds=250, num_leave
 """Settings of the trees that tell wrong phones from right ones."""
 
 
+UTTERANCE_TREES = TreesTraining(
+    planted_share=0.0, rounds=250, learning_rate=0.06, num_leaves=4, min_data_in_leaf=20, feature_fraction=0.15
+)
+"""Settings of the trees for the scores of an utterance: 2,500 of them bear small trees only."""
+
+
 def train_trees(
     rows: Sequence[ScoredFeatures],
     planted: Sequence[ScoredFeatures],
@@ -78,7 +85,25 @@ def train_trees(
     scores = np.concatenate([row.phone for row in every])
     target = scores if config.objective == "regression" else (scores < MISPRONOUNCED_BELOW).astype(np.float64)
     weight = np.concatenate([np.full(len(row.phone), weight) for group, weight in groups for row in group])
-    parameters = {
+    return lightgbm.train(_parameters(config), lightgbm.Dataset(inputs, target, weight=weight), config.rounds)
+
+
+def train_utterance_trees(rows: Sequence[ScoredFeatures], config: TreesTraining) -> list[Any]:
+    """Fit trees to people's scores of utterances, one `lightgbm.Booster` for each of `UTTERANCE_SCORES`."""
+    inputs = np.stack([utterance_context(row.features) for row in rows])
+    return train_boosters(inputs, np.stack([row.utterance for row in rows]), config)
+
+
+def train_boosters(inputs: NDArray[np.floating], targets: Float64, config: TreesTraining) -> list[Any]:
+    """Fit trees to each column of `targets` (N, K) by itself, from `inputs` (N, F)."""
+    import lightgbm
+
+    return [lightgbm.train(_parameters(config), lightgbm.Dataset(inputs, one), config.rounds) for one in targets.T]
+
+
+def _parameters(config: TreesTraining) -> dict[str, Any]:
+    """Settings in LightGBM's words."""
+    return {
         "objective": config.objective,
         "learning_rate": config.learning_rate,
         "num_leaves": config.num_leaves,
@@ -95,7 +120,12 @@ def train_trees(
         "num_threads": 1,
         "verbosity": -1,
     }
-    return lightgbm.train(parameters, lightgbm.Dataset(inputs, target, weight=weight), config.rounds)
+
+
+def predict_utterance_trees(boosters: Sequence[Any], row: ScoredFeatures) -> Float64:
+    """Scores of an utterance, 0 to 10, in the order of `UTTERANCE_SCORES`."""
+    inputs = utterance_context(row.features)[None]
+    return np.concatenate([booster.predict(inputs, num_threads=1) for booster in boosters]).clip(0.0, 10.0)
 
 
 def predict_trees(booster: Any, row: ScoredFeatures) -> Float64:
@@ -157,6 +187,49 @@ def add_error_trees(model: Any, booster: Any) -> Any:
     return model
 
 
+def add_utterance_trees(model: Any, boosters: Sequence[Any], share: float) -> Any:
+    """Let the scores of the utterance be their mean with the trees.
+
+    Args:
+        model: from `add_trees`, with an output `utterance_score` of shape (4,), 0 to 2; changed in place.
+        boosters: trees for each of them, 0 to 10.
+        share: of the trees in the mean.
+
+    Returns: the model, with one more input, `utterance_context`, shape (1, features), float32.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    _rename_output(graph, "utterance_score", "smooth_utterance")
+    size = boosters[0].num_feature()
+    graph.input.append(helper.make_tensor_value_info("utterance_context", TensorProto.FLOAT, [1, size]))
+    scalars = {"utterance_share": share / 5.0, "utterance_rest": 1.0 - share, "utterance_most": 10.0}
+    graph.initializer.extend(
+        helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in scalars.items()
+    )
+    graph.initializer.append(helper.make_tensor("first_axis", TensorProto.INT64, [1], [0]))
+    attributes: dict[str, Any] = tree_attributes([booster.dump_model()["tree_info"] for booster in boosters])
+    graph.node.extend(
+        [
+            helper.make_node(
+                "TreeEnsembleRegressor",
+                ["utterance_context"],
+                ["sharp_utterance_row"],
+                domain="ai.onnx.ml",
+                **attributes,
+                n_targets=len(boosters),
+                post_transform="NONE",
+            ),
+            helper.make_node("Squeeze", ["sharp_utterance_row", "first_axis"], ["sharp_utterance_raw"]),
+            helper.make_node("Clip", ["sharp_utterance_raw", "least", "utterance_most"], ["sharp_utterance"]),
+            helper.make_node("Mul", ["sharp_utterance", "utterance_share"], ["sharp_utterance_part"]),
+            helper.make_node("Mul", ["smooth_utterance", "utterance_rest"], ["smooth_utterance_part"]),
+            helper.make_node("Add", ["sharp_utterance_part", "smooth_utterance_part"], ["utterance_score"]),
+        ]
+    )
+    return model
+
+
 def _rename_output(graph: Any, name: str, other: str) -> None:
     """Give the result of a node another name, so that a new node can take the old one."""
     for node in graph.node:
@@ -169,7 +242,7 @@ def _tree_nodes(booster: Any, name: str) -> list[Any]:
     """Nodes that turn the input `context` into what the trees say, `name`, shape (L,)."""
     from onnx import helper
 
-    attributes: dict[str, Any] = tree_attributes(booster.dump_model()["tree_info"])
+    attributes: dict[str, Any] = tree_attributes([booster.dump_model()["tree_info"]])
     attributes |= {"n_targets": 1, "post_transform": "NONE"}
     column = f"{name}_column"
     return [
@@ -178,8 +251,8 @@ def _tree_nodes(booster: Any, name: str) -> list[Any]:
     ]
 
 
-def tree_attributes(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Attributes of ONNX's TreeEnsembleRegressor from LightGBM's own description of its trees."""
+def tree_attributes(targets: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    """Attributes of ONNX's TreeEnsembleRegressor from LightGBM's own description of the trees of each target."""
     nodes: dict[str, list[Any]] = {
         name: []
         for name in (
@@ -196,7 +269,7 @@ def tree_attributes(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         name: [] for name in ("target_treeids", "target_nodeids", "target_ids", "target_weights")
     }
 
-    def walk(tree: int, node: Mapping[str, Any], number: int) -> int:
+    def walk(target: int, tree: int, node: Mapping[str, Any], number: int) -> int:
         """Append a node and all below it; returns the first free number."""
         free = number + 1
         feature, value, mode, yes, no = 0, 0.0, "LEAF", 0, 0
@@ -206,18 +279,19 @@ def tree_attributes(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         if "split_feature" in node:
             feature, value, mode = node["split_feature"], floor_to_float32(node["threshold"]), "BRANCH_LEQ"
             yes = free
-            free = walk(tree, node["left_child"], yes)
+            free = walk(target, tree, node["left_child"], yes)
             no = free
-            free = walk(tree, node["right_child"], no)
+            free = walk(target, tree, node["right_child"], no)
         else:
-            for name, entry in zip(leaves, (tree, number, 0, node["leaf_value"]), strict=True):
+            for name, entry in zip(leaves, (tree, number, target, node["leaf_value"]), strict=True):
                 leaves[name].append(entry)
         for name, entry in zip(nodes, (tree, number, feature, value, mode, yes, no), strict=True):
             nodes[name][place] = entry
         return free
 
-    for tree, description in enumerate(trees):
-        walk(tree, description["tree_structure"], 0)
+    trees = ((target, one) for target, every in enumerate(targets) for one in every)
+    for tree, (target, description) in enumerate(trees):
+        walk(target, tree, description["tree_structure"], 0)
     return nodes | leaves
 
 
