@@ -135,6 +135,7 @@ def card(
             f"{len(spoken)} recordings of flite 2.2, voices {', '.join(sorted({one.voice for one in spoken}))}",
             f"{len(real)} real recordings with times found by self-training: speechocean762, official train split "
             "(CC BY 4.0), LJ Speech (public domain) and native speech of Kathleen (CC0)",
+            "20 clips of noise: ESC-10 noise, its CC0 clips",
         ],
         "licence": "Apache-2.0",
         "command": command,
