@@ -9,7 +9,7 @@ from elocute.report import BreakFacts, ProsodyFacts, Report, WordReport
 SURE = 0.75
 """Confidence from which a pause out of place, or a flat melody, is told."""
 _ENDS = {"rise": "rises at the end", "fall": "falls at the end", "level": "stays level at the end"}
-_ASKED = {"rise": "a rise", "fall": "a fall", "level": "a level end"}
+_ASKED = {"rise": "falls", "fall": "rises"}
 _MOST_BREAKS = 3
 
 
@@ -22,8 +22,10 @@ def melody_line(facts: ProsodyFacts) -> str:
         parts.append("flatter than nearly all native speech")
     if facts.final_contour is not None:
         end = _ENDS[facts.final_contour]
-        is_other = facts.final_expected not in (None, facts.final_contour)
-        parts.append(end + (f", where such a sentence asks for {_ASKED[facts.final_expected or 'fall']}" * is_other))
+        # A level end is nobody's error.
+        if {facts.final_contour, facts.final_expected} == {"rise", "fall"}:
+            end += f", where such a sentence mostly {_ASKED[facts.final_contour]}"
+        parts.append(end)
     if facts.reference is not None:
         parts.append(f"{facts.reference.distance_st:.1f} semitones from the reference on average")
     return "; ".join(parts)
