@@ -90,7 +90,7 @@ def test_captions_say_it_all_in_words() -> None:
     assert "left out" in phone_caption(record.phonemes[4], record, 100)
     assert "unclear" in phone_caption(record.phonemes[3], record, 100)
     told = {fact.name: fact.value for fact in (*facts(whole), *break_facts(whole))}
-    assert told["At the end"] == "the pitch falls (-3.2 semitones); should rise"
+    assert told["At the end"] == "the pitch falls (-3.2 semitones); such sentences mostly rise"
     assert told["Pause where none belongs"] == "after 'Record' (83% sure)"
     assert "flat" in told["Monotone"]
 

@@ -185,5 +185,8 @@ def _wish(prosody: ProsodyFacts) -> str:
     """Whether the melody ends as the sentence asks for."""
     if prosody.final_expected is None:
         return ""
-    is_met = prosody.final_expected == prosody.final_contour
-    return "; as it should" if is_met else f"; should {_DO[prosody.final_expected]}"
+    if prosody.final_expected == prosody.final_contour:
+        return "; as it should"
+    # A level end is nobody's error.
+    is_other_way = {prosody.final_expected, prosody.final_contour} == {"rise", "fall"}
+    return f"; such sentences mostly {_DO[prosody.final_expected]}" if is_other_way else ""
