@@ -15,6 +15,7 @@ from elocute.evaluation.stress import (
     measure_parts,
     moved_sentences,
     pair_sentences,
+    pair_voices,
     voices_by_group,
 )
 from elocute.evaluation.stress_data import Listener, StressRow, synthetic_rows
@@ -184,3 +185,14 @@ def test_a_synthesised_pair_is_heard_in_every_condition(condition: str) -> None:
     assert value is not None
     assert value > 0.67
     assert speak_stressed([PRESENT], voices[0]) is not None
+
+
+def test_the_lexicon_is_contradicted_on_strong_evidence_only() -> None:
+    rows = [row("slt", "present", "pair", 0, 2), row("slt", "present", "pair", 1, 2)]
+    # Surely the second syllable in both: the first row is contradicted, and the forms are told apart by a hair.
+    (part, _) = measure_parts(rows, [np.array([0.04, 0.96]), np.array([0.03, 0.97])], draws=10)
+    assert (part.right.value, part.false, part.noticed, part.apart) == (0.5, 0.5, 0.5, 1.0)
+    # Probably the second: not enough to contradict, and now the wrong way round.
+    (part, _) = measure_parts(rows, [np.array([0.2, 0.8]), np.array([0.3, 0.7])], draws=10)
+    assert (part.right.value, part.false, part.noticed, part.apart) == (0.5, 0.0, 0.0, 0.0)
+    assert [str(voice) for voice in pair_voices([Voice(engine="flite", name="slt")])] == ["flite slt", "flite slt"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +103,6 @@ def stress(
         write(dumps(result, FORMAT), None if str(json_out) == "-" else json_out)
     if str(json_out) != "-":
         show(*_render(result))
-    sys.stderr.flush()
 
 
 def _sources(
@@ -119,14 +117,15 @@ def _sources(
     """Name, number of recordings and words of each source."""
     import numpy as np
 
-    from elocute.evaluation.stress import moved_sentences, pair_sentences, voices_by_group
+    from elocute.evaluation.stress import moved_sentences, pair_sentences, pair_voices, voices_by_group
     from elocute.evaluation.stress_data import learner_rows, recorded_rows, synthetic_rows
 
     rng = np.random.default_rng(seed)
     for group, members in voices_by_group(voices).items():
         every = pair_sentences()
-        pairs = [every[n] for n in sorted(rng.permutation(len(every))[:sentences])]
-        yield f"pairs by {group}", len(pairs), synthetic_rows(pairs, members, listener, kind="pair")
+        chosen = sorted(rng.permutation(len(every) // 2)[: -(-sentences // 2)].tolist())
+        pairs = [every[2 * n + form] for n in chosen for form in (0, 1)]
+        yield f"pairs by {group}", len(pairs), synthetic_rows(pairs, pair_voices(members), listener, kind="pair")
         moved = moved_sentences(sentences, rng, held_out=True)
         yield f"moved stress by {group}", len(moved), synthetic_rows(moved, members, listener)
     for folder in folders:
@@ -148,22 +147,25 @@ def _render(result: StressResult) -> Iterator[RenderableType]:
     """The parts as a table."""
     table = new_table(
         f"Stressed syllable found ({result.settings['condition']})",
-        "part", "words", "right (95 %)", "decided", "right then", "balanced", "first",
+        "part", "words", "right (95 %)", "balanced", "first", "apart", "false", "noticed",
     )  # fmt: skip
     for part in result.parts:
         table.add_row(
             part.part,
             str(part.words),
             with_interval(part.right),
-            number(part.decided),
-            number(part.right_decided),
             number(part.balanced),
             number(part.first),
+            number(part.apart),
+            number(part.false),
+            number(part.noticed),
         )
     yield with_note(
         table,
-        "decided: the report would name a syllable; balanced: mean over the places of the stress; first: always naming "
-        "the first syllable. Voices and corpora are judged by models that have not heard them.",
+        "balanced: mean over the places of the stress; first: always naming the first syllable; apart: the forms of "
+        "a pair told from each other; false: the report would name another syllable although the lexicon agrees with "
+        "the speaker; noticed: it would where the lexicon asks for another. Voices and corpora are judged by models "
+        "that have not heard them.",
     )
     for name, count in result.silent.items():
         if count:

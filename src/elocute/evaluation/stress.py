@@ -26,7 +26,7 @@ from elocute.evaluation.stress_words import (
     known_words,
     pairs,
 )
-from elocute.prosody.stress import LEAST_PROBABILITY, StressModel, embedded_stress, stress_groups
+from elocute.prosody.stress import StressModel, embedded_stress, named_syllable, stress_groups
 from elocute.types import Audio, Float64
 
 FORMAT = "elocute stress 1"
@@ -43,8 +43,10 @@ class PartResult:
         words: how many.
         unmeasured: of these, how many could not be measured; they count as wrong.
         right: share whose most probable syllable is the stressed one, with the interval.
-        decided: share where the report would name a syllable.
-        right_decided: share that is right among these.
+        false: share in which the report would name another syllable, the lexicon agreeing with the speaker.
+        noticed: share in which it would, the lexicon asking for the next syllable (after the last, the first).
+        apart: of words spoken in both forms of a pair by one voice, share where the one stressed earlier is the one in
+            which the earlier syllable is the more probable; None where there are no such words.
         first: share that is right if the first syllable is always named.
         balanced: mean over the places of the stress (of each length of word) of the share that is right.
     """
@@ -53,8 +55,9 @@ class PartResult:
     words: int
     unmeasured: int
     right: Estimate
-    decided: float
-    right_decided: float | None
+    false: float
+    noticed: float
+    apart: float | None
     first: float
     balanced: float
 
@@ -86,6 +89,11 @@ def moved_sentences(count: int, rng: np.random.Generator, *, held_out: bool) -> 
     """Sentences of words with their stress moved."""
     words = drawn_words(known_words(SYLLABLES, held_out=held_out), rng)
     return [in_carrier(words, CARRIERS[int(rng.integers(len(CARRIERS)))]) for _ in range(count)]
+
+
+def pair_voices(voices: Sequence[Voice]) -> list[Voice]:
+    """Voices in turn, each twice, so that both forms of a pair are spoken by one."""
+    return [voice for voice in voices for _ in range(2)]
 
 
 def voices_by_group(voices: Sequence[Voice]) -> dict[str, list[Voice]]:
@@ -140,8 +148,8 @@ def _result(part: str, rows: Sequence[StressRow], probabilities: Sequence[Float6
     truth = np.array([row.stressed for row in rows])
     lengths = np.array([0 if row.measured is None else len(row.measured) for row in rows])
     best = np.array([-1 if p is None else int(p.argmax()) for p in probabilities])
-    sure = np.array([p is not None and float(p.max()) >= LEAST_PROBABILITY for p in probabilities])
     right = best == truth
+    pairs_of = list(zip(rows, probabilities, strict=True))
     speakers = {row.speaker for row in rows}
     names = [row.speaker if len(speakers) > 20 else row.word for row in rows]
     _, clusters = np.unique(names, return_inverse=True)
@@ -157,11 +165,31 @@ def _result(part: str, rows: Sequence[StressRow], probabilities: Sequence[Float6
             np.column_stack([right, np.ones(len(rows))]).astype(np.float64),
             Draws.of(int(clusters.max()) + 1, draws),
         ),
-        decided=float(sure.mean()),
-        right_decided=float(right[sure].mean()) if sure.any() else None,
+        false=float(np.mean([_contradicts(p, row.stressed) for row, p in pairs_of])),
+        noticed=float(np.mean([p is not None and _contradicts(p, (row.stressed + 1) % len(p)) for row, p in pairs_of])),
+        apart=_told_apart(pairs_of),
         first=float((truth == 0).mean()),
         balanced=float(np.mean(shares)) if shares else float("nan"),
     )
+
+
+def _contradicts(probability: Float64 | None, expected: int) -> bool:
+    """Whether the report would name another syllable than the expected one."""
+    return probability is not None and named_syllable(probability, expected) not in (None, expected)
+
+
+def _told_apart(rows: Sequence[tuple[StressRow, Float64 | None]]) -> float | None:
+    """`PartResult.apart`; a word that could not be measured is not told from its twin."""
+    forms: dict[tuple[str, str], dict[int, Float64 | None]] = {}
+    for row, probability in rows:
+        if row.kind == "pair":
+            forms.setdefault((row.speaker, row.word), {})[row.stressed] = probability
+    told = []
+    for both in forms.values():
+        if len(both) == 2:
+            (early, one), (_, other) = sorted(both.items())
+            told.append(one is not None and other is not None and bool(one[early] > other[early]))
+    return float(np.mean(told)) if told else None
 
 
 def _in_noise(audio: Audio, rng: np.random.Generator) -> Audio:

@@ -3,8 +3,8 @@
 English stress is heard in all four, none of them alone decides (Fry 1955, 1958; Sluijter and van Heuven 1996), so every
 syllable is measured in all of them, against the other syllables of its word and against the vowels of the utterance. A
 small network turns the measures of one syllable into one number; over the syllables of a word these become
-probabilities. It does not know which stress the text asks for; of the phones it knows how long and loud their vowels
-are by nature, so that a long vowel is not taken for a stressed one.
+probabilities. It does not know which stress the text asks for; of the phones it knows how long their vowels are by
+nature, so that a long vowel is not taken for a stressed one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64, Phone
 
 LEAST_PROBABILITY = 0.6
 """Below, no syllable stands out clearly enough to say which."""
+LEAST_CONTRADICTION = 0.5
+"""Another syllable than the lexicon's is named from this probability, the prior counted in."""
 LEAST_NUCLEUS_S = 0.02
 """A vowel shorter than two frames of pitch was not measured."""
 STRESSED_AS_ASKED = 0.9
@@ -141,8 +143,8 @@ class StressModel:
     """Networks of one hidden layer, whose outputs are averaged: K networks, F features, H units.
 
     Attributes:
-        usual: shape (vowels, len(MEASURES)), what each vowel measures by its nature, stressed as often as not: open
-            ones are longer and louder than close ones (Lehiste 1970).
+        usual: shape (vowels, len(MEASURES)), how long each vowel is by its nature, stressed as often as not: open ones
+            are longer than close ones (Lehiste 1970); 0 for other measures than length.
         mean: shape (F,), taken off the features.
         scale: shape (F,), the features are divided by it.
         hidden: shape (K, F, H).
@@ -225,15 +227,37 @@ def expected_stress(phones: Sequence[Phone]) -> int | None:
     return stressed[0] if len(stressed) == 1 else None
 
 
+def with_prior(probability: Float64, expected: int) -> Float64:
+    """Probabilities of the syllables, shape (S,), knowing that words are mostly stressed as they should be."""
+    prior = np.full(len(probability), (1 - STRESSED_AS_ASKED) / (len(probability) - 1))
+    prior[expected] = STRESSED_AS_ASKED
+    return np.asarray(prior * probability / (prior @ probability))
+
+
+def named_syllable(probability: Float64, expected: int | None) -> int | None:
+    """Syllable that the report names as the one that stands out; None where it is not clear enough which.
+
+    Args:
+        probability: shape (S,), from the sound alone.
+        expected: syllable that the lexicon stresses, which takes more to be contradicted; None where it does not say.
+    """
+    best = int(probability.argmax())
+    if probability[best] < LEAST_PROBABILITY:
+        return None
+    if expected is None or best == expected or with_prior(probability, expected)[best] >= LEAST_CONTRADICTION:
+        return best
+    return None
+
+
 def _judged(probability: Float64, phones: Sequence[Phone]) -> SpokenStress:
     """Probabilities of the syllables, put beside the lexicon's stress."""
-    best, expected = int(probability.argmax()), expected_stress(phones)
-    spoken = best if probability[best] >= LEAST_PROBABILITY else None
+    expected = expected_stress(phones)
+    if expected is not None and expected >= len(probability):
+        expected = None  # a syllable without vowel before it: the lexicon's count is not ours
+    spoken = named_syllable(probability, expected)
     scores: list[float | None] = [None] * len(probability)
     if expected is not None:
-        prior = np.full(len(probability), (1 - STRESSED_AS_ASKED) / (len(probability) - 1))
-        prior[expected] = STRESSED_AS_ASKED
-        after = prior * probability / (prior @ probability)
+        after = with_prior(probability, expected)
         scores = [float(p if n == expected else 1 - p) for n, p in enumerate(after)]
     return SpokenStress(
         spoken=spoken,
