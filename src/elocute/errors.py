@@ -15,6 +15,14 @@ class AudioError(ElocuteError, ValueError):
     """A recording cannot be used: empty, not audio, truncated, silent, too short, too long or not finite."""
 
 
+class UnreadableAudioError(AudioError):
+    """What should be a recording is no audio, or of a format or codec that cannot be read."""
+
+
+class LongAudioError(AudioError):
+    """A recording is longer, or holds more bytes, than is accepted."""
+
+
 class TextError(ElocuteError, ValueError):
     """A text cannot be pronounced: empty, nothing to say in it, or letters that English does not have."""
 

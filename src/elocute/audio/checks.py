@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.errors import AudioError, ConfigError
+from elocute.errors import AudioError, ConfigError, LongAudioError
 from elocute.types import Float32
 
 _MIN_DURATION_S = 0.05  # shorter than any phone with its neighbours
@@ -65,7 +65,7 @@ def check_length(name: str, duration_s: float, max_duration_s: float) -> None:
             f"{name} lasts {duration_s:.3f} s; expected at least {_MIN_DURATION_S} s, so record the whole text"
         )
     if duration_s > max_duration_s:
-        raise AudioError(
+        raise LongAudioError(
             f"{name} lasts {duration_s:.1f} s; expected at most {max_duration_s:g} s, so split it (or, in Python, give "
             "load_audio a higher max_duration_s)"
         )

@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from elocute.audio.checks import check_channels, check_length, check_rate, scaled
-from elocute.errors import AudioError
+from elocute.errors import AudioError, LongAudioError, UnreadableAudioError
 from elocute.types import Float32
 
 _FORMATS = "wav, flac, mp3, ogg, webm or m4a"
@@ -88,7 +88,7 @@ def _buffered(name: str, file: Any) -> IO[bytes]:
         parts.append(part)
         size += len(part)
         if size > _MAX_STREAM_BYTES:
-            raise AudioError(
+            raise LongAudioError(
                 f"{name} has more than {_MAX_STREAM_BYTES >> 20} MiB; a stream may hold at most that, so send a path "
                 "or a shorter recording"
             )
@@ -102,7 +102,7 @@ def decode_file(name: str, file: IO[bytes], max_duration_s: float) -> tuple[Floa
         raise AudioError(f"{name} is empty (no bytes to read); record again, or seek(0) a file that was read before")
     kind = _kind(head)
     if kind is None:
-        raise AudioError(f"{name} is not audio that can be read (unknown first bytes); expected {_FORMATS}")
+        raise UnreadableAudioError(f"{name} is not audio that can be read (unknown first bytes); expected {_FORMATS}")
     if kind == "ogg":
         _check_ogg_pages(name, file)
     if kind in _LIBSNDFILE and (kind != "mp3" or _has_mp3_length(file)):
@@ -164,7 +164,7 @@ def _decode_av(name: str, kind: str, file: IO[bytes], max_duration_s: float) -> 
         raise _unreadable(name, kind, getattr(error, "strerror", None) or "its header ends early") from error
     with container:
         if not container.streams.audio:
-            raise AudioError(f"{name} is a {kind} file without an audio track; record sound, too")
+            raise UnreadableAudioError(f"{name} is a {kind} file without an audio track; record sound, too")
         track = container.streams.audio[0]
         promised_s = None
         if kind in {"m4a", "webm"}:  # elsewhere FFmpeg's length is a guess from the bit rate
@@ -227,7 +227,7 @@ def _collect(stream: _Stream, max_duration_s: float) -> tuple[Float32, int]:
         parts.append(block)
         got += len(block)
         if got > max_duration_s * stream.rate:
-            raise AudioError(
+            raise LongAudioError(
                 f"{stream.name} lasts more than {max_duration_s:g} s, the most that is accepted; split it (or, "
                 "in Python, give load_audio a higher max_duration_s)"
             )
@@ -247,9 +247,9 @@ def _cut(name: str, got_s: float, promised_s: float | None, reason: str) -> Audi
     )
 
 
-def _unreadable(name: str, kind: str, reason: str) -> AudioError:
+def _unreadable(name: str, kind: str, reason: str) -> UnreadableAudioError:
     """The error for a recording that cannot even be opened."""
-    return AudioError(
+    return UnreadableAudioError(
         f"{name} starts like {kind} but cannot be read ({reason}): it is truncated, damaged or holds an unknown "
         f"codec; send it again, complete, as {_FORMATS}"
     )
