@@ -12,8 +12,9 @@ from cli_reports import weather
 from typer.testing import CliRunner
 
 import elocute.assessor
+from elocute import installed
 from elocute.cli import batch as batch_command
-from elocute.cli import doctor, models
+from elocute.cli import doctor
 from elocute.cli.app import app
 from elocute.config import AssessorConfig
 from elocute.errors import AudioError, ConfigError
@@ -242,8 +243,8 @@ def test_a_backend_of_another_package_is_listed_by_its_package(tmp_path: Path, m
     (big,) = [model for model in json.loads(done.stdout)["models"] if model["name"] == "big"]
     assert (big["role"], big["version"], big["bytes"]) == ("backend", "bigears 2.1", None)
     assert "bigears 2.1" in runner.invoke(app, ["models"]).stdout
-    assert models.model_versions("big")["backend"] == "big bigears 2.1"
-    assert set(models.model_versions("big")) == {"backend", "scorer", "g2p", "lexicon"}
+    assert installed.model_versions("big")["backend"] == "big bigears 2.1"
+    assert set(installed.model_versions("big")) == {"backend", "scorer", "g2p", "lexicon"}
 
 
 def test_models_shows_the_cards() -> None:

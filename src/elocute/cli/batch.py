@@ -131,7 +131,7 @@ def configuration(config: AssessorConfig, lexicon: Path | None) -> str:
     """A text that differs whenever the reports of a batch would: settings, lexicon, versions of code and models."""
     from importlib.metadata import version
 
-    from elocute.cli.models import model_versions
+    from elocute.installed import model_versions
 
     facts = {
         "settings": asdict(config),
