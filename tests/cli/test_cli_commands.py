@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import elocute.assessor
 from elocute import installed
+from elocute.azure import to_azure_json
 from elocute.cli import batch as batch_command
 from elocute.cli import doctor
 from elocute.cli.app import app
@@ -33,8 +34,10 @@ class FakeAssessor:
     def __init__(self, config: AssessorConfig) -> None:
         FakeAssessor.asked = {"config": config}
 
-    def assess(self, audio: str | bytes, text: str, *, lexicon: UserLexicon | None = None) -> Report:
-        FakeAssessor.asked |= {"audio": audio, "text": text, "lexicon": lexicon}
+    def assess(
+        self, audio: str | bytes, text: str, *, lexicon: UserLexicon | None = None, reference: Path | None = None
+    ) -> Report:
+        FakeAssessor.asked |= {"audio": audio, "text": text, "lexicon": lexicon, "reference": reference}
         if audio == "bad.wav":
             raise AudioError("bad.wav is no\nrecording; record again")
         return weather()
@@ -59,13 +62,36 @@ def test_assess_passes_every_option_on(fake: type[FakeAssessor], tmp_path: Path)
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("Nguyen  W IH1 N\n", encoding="utf-8")
     options = ["--backend", "other", "--scale", "10", "--threads", "2", "--no-variants", "--lexicon", str(lexicon)]
-    options += ["--sensitivity", "high", "--no-confusions"]
+    options += ["--sensitivity", "high", "--no-confusions", "--reference", str(lexicon)]
     done = runner.invoke(app, ["assess", "a.wav", "Nguyen", *options])
     assert done.exit_code == 0
     assert fake.asked["config"] == AssessorConfig(
         backend="other", scale=10, threads=2, variants=False, sensitivity="high", confusions=False
     )
     assert fake.asked["lexicon"].get("nguyen") == (("W", "IH1", "N"),)
+    assert fake.asked["reference"] == lexicon
+
+
+def test_assess_writes_the_shape_of_azure(fake: type[FakeAssessor]) -> None:
+    done = runner.invoke(app, ["assess", "a.wav", "I think", "--format", "azure"])
+    assert done.exit_code == 0
+    assert done.stdout == to_azure_json(weather(), indent=2) + "\n"
+    # The shape has no place for warnings.
+    assert done.stderr == "".join(f"elocute: {warning}\n" for warning in weather().warnings)
+    assert done.stderr
+
+
+@pytest.mark.parametrize("scale", ["10", "1"])
+def test_azure_has_no_other_scale(fake: type[FakeAssessor], scale: str) -> None:
+    done = runner.invoke(app, ["assess", "a.wav", "I think", "--format", "azure", "--scale", scale])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"elocute: scale is {scale}, and Azure's format has no such scale; leave --scale out for 0 to 100\n"
+    )
+
+
+def test_phones_have_no_shape_of_azure() -> None:
+    assert runner.invoke(app, ["phones", "I think", "--format", "azure"]).exit_code == 2
 
 
 def test_assess_reads_audio_from_stdin_and_text_from_a_file(fake: type[FakeAssessor], tmp_path: Path) -> None:
@@ -84,7 +110,7 @@ def test_assess_prints_a_plain_table_where_there_is_no_terminal(fake: type[FakeA
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
 
 
-@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("format", ["text", "json", "azure"])
 def test_assess_writes_a_file(fake: type[FakeAssessor], tmp_path: Path, format: str) -> None:
     out = tmp_path / "report"
     same = runner.invoke(app, ["assess", "a.wav", "I think", "--format", format]).stdout

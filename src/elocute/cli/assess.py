@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,20 +14,24 @@ from elocute.cli.options import (
     DEFAULTS,
     BackendName,
     Confusions,
-    FormatChoice,
     LexiconFile,
+    ReportFormatChoice,
     ScaleChoice,
     SensitivityChoice,
     Variants,
     Verbose,
 )
-from elocute.cli.output import Format, show, speaks_unicode, write
+from elocute.cli.output import ReportFormat, Scale, show, speaks_unicode, write
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, TextError
+
+if TYPE_CHECKING:
+    from elocute.report import Report
 
 EXAMPLES = (
     'elocute assess me.wav "I think so"',
     'elocute assess me.wav "I think so" --format json -o report.json',
+    'elocute assess me.wav "I think so" --format azure',
     "elocute assess me.m4a @sentence.txt --scale 10 --sensitivity high",
     'elocute assess me.wav "I think so" --plot me.html',
     'ffmpeg -i talk.mp4 -f wav - | elocute assess - "I think so"',
@@ -42,7 +46,7 @@ def assess(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What was read aloud, in quotes; @FILE reads it from a file.")
     ],
-    format: FormatChoice = Format.TEXT,
+    format: ReportFormatChoice = ReportFormat.TEXT,
     backend: BackendName = DEFAULTS.backend,
     scale: ScaleChoice = DEFAULT_SCALE,
     lexicon: LexiconFile = None,
@@ -77,6 +81,8 @@ def assess(
 
     if plot is not None:
         _check_plot(plot, out)
+    if format is ReportFormat.AZURE and scale is not Scale.HUNDRED:
+        raise ConfigError(f"scale is {scale}, and Azure's format has no such scale; leave --scale out for 0 to 100")
     sentence = _text(text)
     recording = _piped() if audio == "-" else audio
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
@@ -92,8 +98,10 @@ def assess(
     assessor = Assessor(config)
     heard = None if plot is None else load_audio(recording)
     report = assessor.assess(heard or recording, sentence, lexicon=words, reference=reference)
-    if format is Format.JSON:
+    if format is ReportFormat.JSON:
         write(report.to_json(indent=2) + "\n", out)
+    elif format is ReportFormat.AZURE:
+        _write_azure(report, out)
     else:
         from elocute.cli.table import ASCII, UNICODE, render
 
@@ -102,6 +110,15 @@ def assess(
         from elocute.picture import draw
 
         draw(report, heard, plot, pitch=assessor.tracker.track(heard))
+
+
+def _write_azure(report: Report, out: Path | None) -> None:
+    """Write the report in Azure's shape; its warnings, which have no place there, go to stderr."""
+    from elocute.azure import to_azure_json
+
+    for warning in report.warnings:
+        sys.stderr.write(f"elocute: {warning}\n")
+    write(to_azure_json(report, indent=2) + "\n", out)
 
 
 def _check_plot(plot: Path, out: Path | None) -> None:

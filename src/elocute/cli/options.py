@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from elocute.cli.output import Format, Scale
+from elocute.cli.output import Format, ReportFormat, Scale
 from elocute.config import AssessorConfig
 
 DEFAULTS = AssessorConfig()
@@ -40,6 +40,14 @@ LexiconFile = Annotated[
     ),
 ]
 FormatChoice = Annotated[Format, typer.Option(help="A table for people, or JSON for programs.")]
+ReportFormatChoice = Annotated[
+    ReportFormat,
+    typer.Option(
+        "--format",
+        help="A table for people, JSON for programs, or the JSON of Azure Pronunciation Assessment for programs that "
+        "were written for it.",
+    ),
+]
 Variants = Annotated[
     bool,
     typer.Option("--variants/--no-variants", help="Accept other good pronunciations than the dictionary's first."),

@@ -27,6 +27,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    AZURE = "azure"
+
+
 class Scale(StrEnum):
     """Highest score."""
 
