@@ -234,11 +234,14 @@ class _Writer:
             inside = [k for k, phone in enumerate(word.phones) if phone.syllable_index == number]
             stresses = [word.phones[k].stress for k in inside if word.phones[k].stress is not None]
             heard = stress.syllables[number] if stress and self.found.is_scorable else None
+            expected = stresses[0] if stresses else None
+            if stress is not None and stress.expected is not None and 1 in (expected, stress.expected == number):
+                expected = int(stress.expected == number)  # another accepted pronunciation stresses that one
             syllables.append(
                 SyllableReport(
                     phones=tuple(word.phones[k].symbol for k in inside),
                     score=self._scaled(float(scores[inside].mean())),
-                    stress_expected=stresses[0] if stresses else None,
+                    stress_expected=expected,
                     stress_spoken=None if heard is None or heard.is_stressed is None else int(heard.is_stressed),
                     stress_score=None if heard is None or heard.score is None else self._scaled(heard.score),
                 )

@@ -108,6 +108,16 @@ def test_stress_on_the_wrong_syllable_costs_the_score() -> None:
     assert wrong.syllables[1].score < 0.6
 
 
+def test_stress_that_another_pronunciation_has_is_no_error():
+    words = [word(0, [1, 0]), word(1, [1, 0])]
+    heard = spoken([[1, 0], [0, 1]], words)
+    (_, wrong), (_, other) = (spoken_stress(*heard, words, accepted) for accepted in (None, [frozenset({0, 1})] * 2))
+    assert wrong.expected == 0
+    assert other.expected == other.spoken == 1
+    assert other.score > 0.9 > wrong.score
+    assert [one.probability for one in other.syllables] == [one.probability for one in wrong.syllables]
+
+
 def test_level_and_register_of_the_recording_do_not_matter() -> None:
     words = [word(0, [1, 0]), word(1, [0, 1, 0])]
     audio, pitch, times = spoken([[1, 0], [0, 1, 0]], words)
@@ -160,7 +170,7 @@ def test_what_is_not_clear_is_not_said() -> None:
         hidden_bias=np.zeros((1, 2)),
         output=np.ones((1, 2)),
     )
-    (found,) = spoken_stress(audio, pitch, times, words, flat)
+    (found,) = spoken_stress(audio, pitch, times, words, model=flat)
     assert found is not None
     assert found.spoken is None
     assert [syllable.is_stressed for syllable in found.syllables] == [None, None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elocute.phones import VOWELS, split_stress
 from elocute.prosody.breaks import Break, PlacedPause, find_breaks, place_pauses
 from elocute.prosody.intonation import Intonation, Monotone, intonation, monotone
 from elocute.prosody.phrases import phrase_gaps
@@ -14,7 +15,7 @@ from elocute.prosody.pitch import Pitch
 from elocute.prosody.rhythm import Rhythm, rhythm
 from elocute.prosody.stress import SpokenStress, spoken_stress
 from elocute.prosody.timing import Timing
-from elocute.types import Audio, Canonical, Float64, Int64, Phone
+from elocute.types import Audio, Canonical, Float64, Int64, Phone, Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,8 +69,20 @@ def measure_prosody(audio: Audio, pitch: Pitch, times: Timing, canonical: Canoni
         rhythm=rhythm(times.start_s, times.end_s, symbols),
         intonation=melody,
         monotone=None if melody is None else monotone(melody),
-        stress=spoken_stress(audio, pitch, times, words),
+        stress=spoken_stress(
+            audio, pitch, times, words, [accepted_stresses(canonical.words[index]) for index in spoken]
+        ),
     )
+
+
+def accepted_stresses(word: Word) -> frozenset[int]:
+    """Syllables with the primary stress in the accepted pronunciations of a word that have as many as was said."""
+    vowels = sum(phone.symbol in VOWELS for phone in word.phones)
+    patterns = (
+        [stress for phone in variant.phones if (stress := split_stress(phone)[1]) is not None]
+        for variant in word.variants
+    )
+    return frozenset(one.index(1) for one in patterns if len(one) == vowels and one.count(1) == 1)
 
 
 def word_times(times: Timing, word_ids: Int64) -> Float64:

@@ -200,7 +200,12 @@ def stress_groups() -> tuple[str, ...]:
 
 
 def spoken_stress(
-    audio: Audio, pitch: Pitch, times: Timing, words: Sequence[Sequence[Phone]], model: StressModel | None = None
+    audio: Audio,
+    pitch: Pitch,
+    times: Timing,
+    words: Sequence[Sequence[Phone]],
+    accepted: Sequence[frozenset[int]] | None = None,
+    model: StressModel | None = None,
 ) -> tuple[SpokenStress | None, ...]:
     """How the words of an utterance were stressed.
 
@@ -209,6 +214,7 @@ def spoken_stress(
         pitch: of the same recording.
         times: of all phones of the words, in order.
         words: canonical phones of the words that were said, with the syllables and the stress of the lexicon.
+        accepted: syllables of each word that other accepted pronunciations stress: "record", the verb, is not wrong.
         model: the embedded one if None.
 
     Returns: one for each word; None where it has fewer than two syllables, or a vowel too short to measure or without
@@ -217,7 +223,8 @@ def spoken_stress(
     network = model or embedded_stress()
     found: list[SpokenStress | None] = [None] * len(words)
     for measured in measure_stress(audio, pitch, times, words):
-        found[measured.word] = _judged(network.prominence(measured), words[measured.word])
+        others = frozenset[int]() if accepted is None else accepted[measured.word]
+        found[measured.word] = _judged(network.prominence(measured), words[measured.word], others)
     return tuple(found)
 
 
@@ -249,9 +256,10 @@ def named_syllable(probability: Float64, expected: int | None) -> int | None:
     return None
 
 
-def _judged(probability: Float64, phones: Sequence[Phone]) -> SpokenStress:
-    """Probabilities of the syllables, put beside the lexicon's stress."""
-    expected = expected_stress(phones)
+def _judged(probability: Float64, phones: Sequence[Phone], accepted: frozenset[int]) -> SpokenStress:
+    """Probabilities of the syllables, put beside the stress of the pronunciation that was said, or another's."""
+    clearest = named_syllable(probability, None)
+    expected = clearest if clearest in accepted else expected_stress(phones)
     if expected is not None and expected >= len(probability):
         expected = None  # a syllable without vowel before it: the lexicon's count is not ours
     spoken = named_syllable(probability, expected)
