@@ -67,7 +67,7 @@ def test_every_value_stands_in_its_column():
     expected = {
         "speech_rate": 2.0,
         "articulation_rate": 2.4,
-        "run_length": 3.0,
+        "syllables_per_run": 3.0,
         "phonation_ratio": 2.5 / 3,
         "pauses_per_word": 2 / 4,
         "long_pauses_per_word": 1 / 4,

@@ -8,7 +8,7 @@ from elocute.prosody import LONG_PAUSE_S, Prosody, fluency
 from elocute.types import Float32
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "rate": ("speech_rate", "articulation_rate", "run_length", "phonation_ratio"),
+    "rate": ("speech_rate", "articulation_rate", "syllables_per_run", "phonation_ratio"),
     "pauses": (
         "pauses_per_word",
         "long_pauses_per_word",
