@@ -1,0 +1,84 @@
+// The server, and what it says when it does not give a report.
+
+/** Why there is no report: `kind` is busy, key, away, refused or failed; the message is for people. */
+export class Refusal extends Error {
+  constructor(kind, message, retryAfterS = null) {
+    super(message);
+    this.kind = kind;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+const TITLES = {
+  400: "The server cannot use this text.",
+  413: "This recording is too large or too long.",
+  415: "This file is not a recording that can be read.",
+  422: "This recording cannot be scored.",
+};
+const ENDINGS = {
+  "audio/webm": "webm", "audio/mp4": "m4a", "audio/ogg": "ogg", "audio/wav": "wav", "audio/x-wav": "wav",
+  "audio/mpeg": "mp3", "audio/flac": "flac",
+};
+
+function nameOf(blob) {
+  return blob.name ?? `recording.${ENDINGS[blob.type.split(";")[0]] ?? "bin"}`;
+}
+
+/** Seconds that a recording may have, as the server says; null where it does not say. */
+export async function longestRecording() {
+  const answer = await fetch("v1/models").catch(() => null); // a server that is away is told of when it is needed
+  if (answer === null || !answer.ok) return null;
+  const { limits } = await answer.json();
+  return limits?.max_duration_s ?? null;
+}
+
+/**
+ * Have a recording assessed.
+ *
+ * @param {Blob} blob the recording, as the browser or a file gave it
+ * @param {{text: string, key: string, signal: AbortSignal}} options
+ * @returns {Promise<object>} the report
+ */
+export async function assess(blob, { text, key, signal }) {
+  const form = new FormData();
+  form.append("audio", blob, nameOf(blob));
+  form.append("text", text);
+  form.append("scale", "100");
+  let answer;
+  try {
+    answer = await fetch("v1/assess", { method: "POST", body: form, headers: key ? { "X-API-Key": key } : {}, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal("away", "The server does not answer. Is it still running? Your recording is kept here.");
+  }
+  if (answer.ok) return answer.json();
+  throw await refusal(answer);
+}
+
+async function refusal(answer) {
+  const detail = await detailOf(answer);
+  const wait = Number(answer.headers.get("Retry-After"));
+  if (answer.status === 429 || (answer.status === 503 && wait > 0)) {
+    return new Refusal("busy", "The server is busy with other recordings.", wait > 0 ? wait : 2);
+  }
+  if (answer.status === 401) return new Refusal("key", "This server asks for an API key.");
+  if (answer.status in TITLES) return new Refusal("refused", `${TITLES[answer.status]} ${detail}`.trim());
+  return new Refusal("failed", `The server could not answer (${answer.status}). ${detail}`.trim());
+}
+
+/** The sentence of a problem+json; "" where the answer is something else, such as a proxy's page. */
+async function detailOf(answer) {
+  if (!/json/.test(answer.headers.get("Content-Type") ?? "")) return "";
+  try {
+    const problem = await answer.json();
+    return typeof problem.detail === "string" && problem.detail ? sentence(problem.detail) : "";
+  } catch (error) {
+    if (error instanceof SyntaxError) return "";
+    throw error;
+  }
+}
+
+function sentence(text) {
+  const begun = text[0].toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,232 @@
+// The page: a sentence, a recording, the server's report.
+
+import { assess, longestRecording } from "./api.js";
+import { byId, download, el } from "./dom.js";
+import { History } from "./history.js";
+import { referenceVoice, say, stop as silence, whenVoicesChange } from "./player.js";
+import { MicrophoneError, Recording } from "./record.js";
+import { Result } from "./result.js";
+import { SENTENCES } from "./sentences.js";
+
+const KEY = "elocute.key";
+const MOST_TRIES = 3;
+const QUIET = 0.02;
+const LOUD = 0.98;
+
+const sentence = byId("sentence");
+const record = byId("record");
+const status = byId("status");
+const result = new Result();
+const history = new History((attempt) => {
+  sentence.value = attempt.report.text;
+  show(attempt);
+});
+let recording = null;
+let isOpening = false;
+let sending = null;
+let last = null;
+let longest = 60;
+
+function tell(message, kind = "") {
+  status.textContent = message;
+  status.className = kind;
+}
+
+function offer({ again = false, cancel = false }) {
+  byId("again").hidden = !again;
+  byId("cancel").hidden = !cancel;
+}
+
+async function show(attempt) {
+  await result.show(attempt);
+  byId("result").scrollIntoView({ block: "start" });
+}
+
+function showLevel(seconds, peak) {
+  const meter = byId("meter");
+  // In decibels, as ears hear: -50 dB is empty, 0 dB full.
+  const share = Math.min(Math.max(1 + (20 * Math.log10(peak + 1e-6)) / 50, 0), 1);
+  meter.value = share;
+  byId("clock").textContent = `${seconds.toFixed(1)} s`;
+  if (seconds >= longest - 0.5) finish();
+}
+
+async function begin() {
+  if (isOpening || sending !== null) return;
+  if (sentence.value.trim() === "") {
+    tell("Write or choose a sentence first.", "bad");
+    sentence.focus();
+    return;
+  }
+  silence();
+  isOpening = true;
+  offer({});
+  tell("Waiting for the microphone …");
+  try {
+    recording = await Recording.start(showLevel);
+  } catch (error) {
+    if (!(error instanceof MicrophoneError)) throw error;
+    tell(error.message, "bad");
+    return;
+  } finally {
+    isOpening = false;
+  }
+  record.classList.add("on");
+  byId("record-name").textContent = "Stop";
+  byId("level").hidden = false;
+  tell("Recording. Read the sentence aloud, then press Stop.");
+}
+
+async function finish() {
+  if (recording === null) return;
+  const ended = recording;
+  recording = null;
+  record.classList.remove("on");
+  byId("record-name").textContent = "Record";
+  byId("level").hidden = true;
+  const blob = await ended.stop();
+  let remark = "";
+  if (ended.loudest < QUIET) remark = "The recording is very quiet: come closer to the microphone, or turn it up.";
+  if (ended.loudest > LOUD) remark = "The recording is too loud and distorted: go away from the microphone a little.";
+  await send(blob, remark);
+}
+
+async function send(blob, remark = "") {
+  const text = sentence.value.trim();
+  if (text === "") {
+    last = { blob, remark };
+    tell("Write the sentence that was read, then press Send again.", "bad");
+    offer({ again: true });
+    sentence.focus();
+    return;
+  }
+  last = { blob, remark };
+  sending = new AbortController();
+  record.disabled = true;
+  try {
+    const report = await tryOften(blob, text, sending.signal);
+    const attempt = history.add(report, blob);
+    const { total } = report.utterance;
+    const told = total === null ? "This recording could not be scored; the reason is below." : `Done: ${Math.round(total)} of ${report.scale}.`;
+    tell([told, remark].filter(Boolean).join(" "), total === null || remark ? "bad" : "good");
+    offer({});
+    await show(attempt);
+  } catch (error) {
+    refuse(error);
+  } finally {
+    sending = null;
+    record.disabled = false;
+  }
+}
+
+/** Send; a busy server is asked again after the time that it names. */
+async function tryOften(blob, text, signal) {
+  for (let count = 1; ; count += 1) {
+    tell("Listening to your recording …");
+    offer({ cancel: true });
+    try {
+      return await assess(blob, { text, key: sessionStorage.getItem(KEY), signal });
+    } catch (error) {
+      if (error.kind !== "busy" || count === MOST_TRIES) throw error;
+      const wait = Math.min(error.retryAfterS, 30);
+      tell(`${error.message} Trying again in ${Math.ceil(wait)} s …`);
+      await pause(1000 * wait, signal);
+    }
+  }
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("cancelled", "AbortError"));
+    });
+  });
+}
+
+function refuse(error) {
+  if (error.name === "AbortError") {
+    tell("Cancelled. Your recording is kept until you make another.");
+    offer({ again: true });
+    return;
+  }
+  if (error.kind === undefined) throw error;
+  tell(error.kind === "busy" ? `${error.message} Wait a little, then press Send again.` : error.message, "bad");
+  offer({ again: error.kind !== "refused" });
+  if (error.kind === "key") {
+    byId("key-form").hidden = false;
+    byId("key").focus();
+  }
+}
+
+function open(files) {
+  if (files.length === 0 || sending !== null || recording !== null) return;
+  silence();
+  send(files[0]);
+}
+
+function fillSentences() {
+  const list = byId("choice");
+  list.append(...SENTENCES.map(([text, trains], n) => el("option", { value: n }, `${text} (${trains})`)));
+  list.addEventListener("change", () => {
+    if (list.value !== "") sentence.value = SENTENCES[Number(list.value)][0];
+  });
+  sentence.addEventListener("input", () => { list.value = ""; });
+  sentence.value = SENTENCES[0][0];
+  list.value = "0";
+}
+
+function listen() {
+  record.addEventListener("click", () => (recording === null ? begin() : finish()));
+  byId("hear").addEventListener("click", () => say(sentence.value));
+  whenVoicesChange(() => { byId("hear").hidden = referenceVoice() === null; });
+  byId("file").addEventListener("change", (event) => {
+    open([...event.target.files]);
+    event.target.value = ""; // so that the same file can be opened again
+  });
+  byId("cancel").addEventListener("click", () => sending?.abort());
+  byId("again").addEventListener("click", () => send(last.blob, last.remark));
+  byId("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, byId("key").value.trim());
+    byId("key-form").hidden = true;
+    if (last !== null) send(last.blob, last.remark);
+  });
+  byId("export").addEventListener("click", () => download("elocute-report.json", JSON.stringify(result.report, null, 2)));
+  byId("export-all").addEventListener("click", () => download("elocute-visit.json", history.json()));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    if (recording !== null) finish();
+    else if (sending !== null) sending.abort();
+    else silence();
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dragging");
+  });
+  document.addEventListener("dragleave", (event) => event.relatedTarget === null && document.body.classList.remove("dragging"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dragging");
+    open([...event.dataTransfer.files]);
+  });
+  byId("words").addEventListener("keydown", walk);
+  byId("detail").addEventListener("keydown", walk);
+}
+
+/** Left and right go from word to word, and from sound to sound. */
+function walk(event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const button = event.target.closest(".said, .phone");
+  if (step === undefined || button === null) return;
+  const row = [...button.parentElement.children];
+  const next = row[row.indexOf(button) + step];
+  if (next === undefined) return;
+  event.preventDefault();
+  next.focus();
+}
+
+fillSentences();
+listen();
+longest = (await longestRecording()) ?? longest;
