@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elocute.cli import assess, batch, doctor, evaluate, evaluate_localisation, models, phones, train
+from elocute.cli import assess, batch, doctor, evaluate, evaluate_localisation, models, phones, serve, train
 from elocute.cli.options import VERBOSE, Verbose
 from elocute.errors import ElocuteError
 
@@ -50,6 +50,7 @@ app.command("assess", epilog=_examples(assess.EXAMPLES))(assess.assess)
 app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
+app.command("serve", epilog=_examples(serve.EXAMPLES))(serve.serve)
 app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
 evaluate.app.command("localisation")(evaluate_localisation.localisation)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
@@ -70,6 +71,7 @@ _FIRST_STEPS = (
     'elocute assess me.wav "I think so" --format json    the whole report',
     'elocute phones "The weather is nice"                what should be said',
     "elocute batch manifest.jsonl -o reports.jsonl       many recordings",
+    "elocute serve                                       a page, and reports by HTTP",
     "elocute doctor                                      does everything work?",
 )
 

@@ -1,0 +1,122 @@
+"""What a worker does with one request: decode, assess, write; and how long each took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from elocute.assessor import Assessor
+from elocute.audio import audio_from_array, load_audio
+from elocute.azure import AzureConfig, Granularity, to_azure_json
+from elocute.config import AssessorConfig
+from elocute.report import Report
+from elocute.server.pool import Ticket
+from elocute.server.problems import Problem
+from elocute.server.wanted import Detail, Sensitivity, Wanted
+
+if TYPE_CHECKING:
+    from elocute.types import Audio
+
+_GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "sentence": "FullText"}
+
+
+class Desk:
+    """The models of one worker, behind an assessor for each scale and sensitivity that was asked for.
+
+    Raises:
+        ConfigError: the settings are contradictory, or a model is missing.
+    """
+
+    def __init__(self, config: AssessorConfig) -> None:
+        self._config = config
+        self._first = Assessor(config)
+        self._others: dict[tuple[int, str], Assessor] = {}
+        self._warm_up()
+
+    def assessor(self, scale: int, sensitivity: Sensitivity) -> Assessor:
+        """The assessor for a scale and a sensitivity; they share the models."""
+        if (scale, sensitivity) == (self._config.scale, self._config.sensitivity):
+            return self._first
+        if (scale, sensitivity) not in self._others:
+            config = replace(self._config, scale=scale, sensitivity=sensitivity)
+            first = self._first
+            self._others[scale, sensitivity] = Assessor(
+                config, backend=first.backend, scorer=first.scorer, detector=first.detector
+            )
+        return self._others[scale, sensitivity]
+
+    def _warm_up(self) -> None:
+        """Assess a second of noise, so that lexicon, G2P model and buffers are there before the first request."""
+        import numpy as np
+
+        noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+        self._first.assess(audio_from_array(noise, 16_000), "hello elocute")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a worker made of a request.
+
+    Attributes:
+        body: JSON.
+        duration_s: length of the recording.
+        stages_s: seconds that each stage took, by its name.
+    """
+
+    body: bytes
+    duration_s: float
+    stages_s: dict[str, float]
+
+
+def answer(desk: Desk, ticket: Ticket, wanted: Wanted, *, max_duration_s: float) -> Answer:
+    """Assess one recording.
+
+    Raises:
+        Problem: nothing can be scored; it holds the report.
+        AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
+    """
+    begin_s = time.monotonic()
+    audio: Audio = load_audio(wanted.audio, max_duration_s=max_duration_s)
+    ticket.check()
+    decoded_s = time.monotonic()
+    report = desk.assessor(wanted.scale, wanted.sensitivity).assess(audio, wanted.text)
+    ticket.check()
+    assessed_s = time.monotonic()
+    body = _body(report, wanted)
+    return Answer(
+        body=body,
+        duration_s=audio.duration_s,
+        stages_s={
+            "queue": ticket.waited_s,
+            "decode": decoded_s - begin_s,
+            "assess": assessed_s - decoded_s,
+            "write": time.monotonic() - assessed_s,
+        },
+    )
+
+
+def _body(report: Report, wanted: Wanted) -> bytes:
+    """The answer's JSON: in full the very bytes that the command line writes.
+
+    The shape of Azure has a status of its own, NoMatch, for a recording that cannot be scored.
+    """
+    if wanted.shape == "azure":
+        config = AzureConfig(granularity=_GRANULARITY[wanted.detail])
+        return (to_azure_json(report, config, indent=2) + "\n").encode()
+    less = trimmed(report, wanted.detail)
+    if report.utterance.accuracy is None:
+        raise Problem("not-scorable", "; ".join(report.warnings), report=less.to_dict())
+    return (less.to_json(indent=2) + "\n").encode()
+
+
+def trimmed(report: Report, detail: Detail) -> Report:
+    """A report without what lies below a level: its lists are empty then.
+
+    Errors of phones and advice on them point at phones, and go with these.
+    """
+    if detail == "full":
+        return report
+    words = () if detail == "sentence" else tuple(replace(word, syllables=(), phonemes=()) for word in report.words)
+    advice = tuple(one for one in report.feedback if detail == "word" and one.phone_index is None)
+    return replace(report, words=words, mispronunciations=(), feedback=advice)
