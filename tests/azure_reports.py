@@ -70,7 +70,7 @@ def words(draw: st.DrawFn, index: int | None, start_s: float, scale: int) -> Wor
         text_index=index,
         start_s=start_s if is_said else None,
         end_s=start_s + 0.3 if is_said else None,
-        accuracy=None if index is None else draw(st.floats(0, scale)),
+        accuracy=None if index is None else draw(st.floats(0, scale)) if is_said else 0.0,
         stress=None,
         total=None,
         error=error,

@@ -130,9 +130,10 @@ def test_confidence_is_how_surely_phones_were_heard():
     def heard(*probabilities: float) -> tuple[Heard, ...]:
         return tuple(Heard(phone="S", probability=one) for one in probabilities)
 
-    said = word("see", [phone("S", nbest=heard(0.2, 0.7)), phone("IY1", nbest=heard(0.9)), phone("Z", nbest=())])
+    inside = [phone("S", nbest=heard(0.2, 0.7)), phone("IY1", nbest=heard(0.9)), phone("Z", nbest=())]
+    said = word("see", [*inside, phone("T", None, expected=None, error="insertion", nbest=heard(0.1))])
     gone = word("you", [phone("Y", nbest=heard(1.0))], text_index=1, **OMITTED)
-    added = extra("/s/", "insertion", 0.6)
+    added = replace(extra("/s/", "insertion", 0.6), phonemes=(phone("S", None, nbest=heard(0.1)),))
     assert to_azure(report([said, gone, added]))["NBest"][0]["Confidence"] == 0.8
     assert "Confidence" not in to_azure(report([gone]))["NBest"][0]
 
@@ -143,6 +144,8 @@ def test_a_text_that_was_read_whole_is_displayed_as_written():
     assert to_azure(found)["NBest"][0]["Lexical"] == "i see"
     partly = report(in_a_row("I", "see", see=OMITTED), text="I see!")
     assert to_azure(partly)["DisplayText"] == "I"
+    more = report([*in_a_row("I", "see"), extra("/həm/", "insertion", 1.0)], text="I see!")
+    assert to_azure(more)["DisplayText"] == "I see /həm/"
 
 
 def test_words_phones_and_syllables():
@@ -325,6 +328,15 @@ def test_a_break_behind_a_word_left_out_is_before_the_next_that_was_said():
     assert said[2]["PronunciationAssessment"]["Feedback"]["Prosody"]["Break"]["ErrorTypes"] == ["UnexpectedBreak"]
 
 
+@pytest.mark.parametrize("after_word", [0, 1])
+def test_a_break_is_found_across_words_left_out_and_added(after_word: int):
+    pause = BreakFacts(kind="unexpected", after_word=after_word, start_s=0.6, end_s=0.9, confidence=0.9)
+    a, b, c = in_a_row("a", "b", "c", b=OMITTED)
+    said = words_of(report([a, b, extra("um", "insertion", 0.5), c], prosody=prosody(pause)))
+    assert [one["Word"] for one in said] == ["a", "um", "b", "c"]
+    assert said[3]["PronunciationAssessment"]["Feedback"]["Prosody"]["Break"]["ErrorTypes"] == ["UnexpectedBreak"]
+
+
 @pytest.mark.parametrize(("confidence", "kinds"), [(0.9, ["Monotone"]), (0.75, []), (0.2, [])])
 def test_all_words_share_the_melody(confidence: float, kinds: list[str]):
     found = feedback(report(in_a_row("a", "b"), prosody=prosody(flat=confidence)))
@@ -359,6 +371,13 @@ def test_what_could_not_be_scored_is_no_match():
     result = to_azure(report([word("a", [phone("AY1", None)], None)], utterance=nothing, audio=audio))
     assert len(result.pop("Id")) == 32
     assert result == {"RecognitionStatus": "NoMatch", "Offset": 0, "Duration": 25_000_000}
+
+
+@pytest.mark.parametrize("name", ["accuracy", "fluency", "completeness"])
+def test_without_a_score_that_the_service_always_gives_it_is_no_match(name: str):
+    found = report(in_a_row("a"))
+    lacking = replace(found, utterance=replace(found.utterance, **{name: None}))
+    assert to_azure(lacking)["RecognitionStatus"] == "NoMatch"
 
 
 @pytest.mark.parametrize(("scale", "score"), [(100, 81.4), (10, 8.14), (1, 0.814)])

@@ -183,7 +183,7 @@ class _Writer:
                 "Word": word.word.lower(),
                 **_times(word.start_s, word.end_s),
                 "PronunciationAssessment": {
-                    **self._accuracy(0.0 if word.error == "omission" else word.accuracy),
+                    **self._accuracy(word.accuracy),
                     "ErrorType": _ERRORS[word.error],
                     **(self._feedback(word, before) if is_read else {}),
                 },
