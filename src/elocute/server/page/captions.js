@@ -1,6 +1,6 @@
 // What the page says in words: about a word, a sound, the melody, the pauses; plain enough to be read aloud.
 
-import { ipa } from "./sounds.js";
+import { ipa, syllableIpa } from "./sounds.js";
 
 const NONE = "–";
 const WORD_ERRORS = {
@@ -55,7 +55,7 @@ export function stressNote(word) {
   if (!asked || heard.length === 0 || heard.some((item) => item.stress_expected === 1 || item.stress_expected === 2)) {
     return "";
   }
-  const [first, second] = [heard[0], asked].map((item) => item.phones.map(ipa).join(""));
+  const [first, second] = [heard[0], asked].map(syllableIpa);
   return `stress heard on /${first}/, belongs on /${second}/`;
 }
 

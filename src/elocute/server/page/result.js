@@ -6,7 +6,7 @@ import { byId, el } from "./dom.js";
 import { track } from "./pitch.js";
 import { referenceVoice, say, stop } from "./player.js";
 import { decodeForDrawing, spectrogram } from "./sound.js";
-import { ipa, SOUNDS } from "./sounds.js";
+import { exampleOf, heardIpa, SOUNDS, syllableIpa } from "./sounds.js";
 import { Staff } from "./staff.js";
 
 /** Shows one attempt at a time. */
@@ -194,7 +194,7 @@ export class Result {
   stressLine(word) {
     if (word.syllables.length < 2) return [];
     const marks = { 0: "", 1: "ˈ", 2: "ˌ" };
-    const asked = word.syllables.map((item) => (marks[item.stress_expected] ?? "") + item.phones.map(ipa).join("")).join("·");
+    const asked = word.syllables.map((item) => (marks[item.stress_expected] ?? "") + syllableIpa(item)).join("·");
     const loud = word.syllables.findIndex((item) => item.stress_spoken === 1);
     const told = loud < 0 ? "which syllable stood out cannot be told" : `syllable ${loud + 1} stood out`;
     return [el("p", {}, `Stress: /${asked}/; ${told}.`)];
@@ -203,12 +203,13 @@ export class Result {
   phoneDetail(word, index, number) {
     const phone = word.phonemes[number];
     const rows = heard(phone).map((item) =>
-      el("li", {}, el("span", { class: "name" }, ipa(item.phone)), meter(item.probability), el("span", { class: "number" }, `${Math.round(100 * item.probability)} %`)),
+      el("li", {}, el("span", { class: "name" }, heardIpa(item.phone, phone)), meter(item.probability), el("span", { class: "number" }, `${Math.round(100 * item.probability)} %`)),
     );
     const facts = [
-      ["Expected", phone.expected === null ? "nothing" : `${phone.ipa}, as in “${SOUNDS[phone.expected]?.[1] ?? word.word}”`],
-      ["Heard", phone.actual === null ? "nothing" : ipa(phone.actual)],
-      ["Verdict", `${phoneNote(phone, this.report.scale)}; ${Math.round(100 * phone.probability)} % likely wrong`],
+      ["Expected", phone.expected === null ? "nothing" : `${phone.ipa}, as in “${exampleOf(phone)}”`],
+      ["Heard", heardIpa(phone.actual, phone)],
+      ["Verdict", phoneNote(phone, this.report.scale)],
+      ["Chance of an error", `${Math.round(100 * phone.probability)} %`],
     ];
     return [
       el("h4", {}, `Sound ${phone.ipa}`),
@@ -234,8 +235,7 @@ export class Result {
     if (phone.expected === null) {
       return [el("p", { class: "tip" }, `Tip: the word has no ${phone.ipa} here; go straight to the next sound.`)];
     }
-    const [, , how] = SOUNDS[phone.expected] ?? [];
-    return how === undefined ? [] : [el("p", { class: "tip" }, el("b", {}, "Tip: "), how)];
+    return [el("p", { class: "tip" }, el("b", {}, "Tip: "), SOUNDS[phone.expected][2])];
   }
 }
 

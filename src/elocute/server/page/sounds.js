@@ -42,8 +42,28 @@ export const SOUNDS = {
   ZH: ["ʒ", "vision", "As “sh”, but with the voice on."],
 };
 
-/** IPA name of an ARPABET phone without stress; null is nothing. */
-export function ipa(phone) {
+/** What AH and ER are called without stress, and a word that has them so. */
+export const REDUCED = { AH: ["ə", "about"], ER: ["ɚ", "teacher"] };
+
+/** IPA name of an ARPABET phone without digit; `stress` is 0, 1, 2 or null for unknown; no phone is nothing. */
+export function ipa(phone, stress = null) {
   if (phone === null) return "nothing";
+  if (stress === 0 && phone in REDUCED) return REDUCED[phone][0];
   return SOUNDS[phone]?.[0] ?? phone;
+}
+
+/** IPA of a syllable of a report. */
+export function syllableIpa(syllable) {
+  return syllable.phones.map((phone) => ipa(phone, syllable.stress_expected)).join("");
+}
+
+/** A word to know a canonical phone of a report by. */
+export function exampleOf(phone) {
+  const isReduced = REDUCED[phone.expected]?.[0] === phone.ipa;
+  return isReduced ? REDUCED[phone.expected][1] : SOUNDS[phone.expected][1];
+}
+
+/** IPA of what was heard at a phone of a report; the phone itself is named as the report names it. */
+export function heardIpa(heard, phone) {
+  return heard !== null && heard === phone.expected ? phone.ipa : ipa(heard);
 }

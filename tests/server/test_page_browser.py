@@ -1,0 +1,379 @@
+"""The page in a real browser, before a real server: a fake microphone plays a recording, and a person's clicks follow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from elocute.audio import load_audio
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+uvicorn = pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TEXT = "My father drives a red car."
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run", "--mute-audio"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server of our own on a free port."""
+    from elocute.server.app import create_app
+    from elocute.server.settings import ServerConfig
+
+    config = uvicorn.Config(create_app(ServerConfig(workers=1)), host="127.0.0.1", port=0, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the fake microphone plays, once; Chromium takes nothing but wav."""
+    import soundfile
+
+    path = tmp_path_factory.mktemp("microphone") / "car-led.wav"
+    soundfile.write(path, load_audio(EXAMPLES / "car-led.flac").samples, 16_000, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(microphone: Path) -> Iterator[Browser]:
+    fake = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={microphone}%noloop"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *fake])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Opens the page; afterwards nothing must have gone to another server, nor failed in a script."""
+    asked: list[str] = []
+    broken: list[str] = []
+    contexts = []
+
+    def opened(size: str = "desktop", *, may_record: bool = True, script: str = "", **options: Any) -> Page:
+        context = chromium.new_context(viewport=SIZES[size], accept_downloads=True, **options)
+        contexts.append(context)
+        if may_record:
+            context.grant_permissions(["microphone"])
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.on("console", lambda message: broken.append(message.text) if "Content Security" in message.text else None)
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert broken == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def read_file(page: Page, name: str = "car-led.flac", text: str = TEXT) -> None:
+    page.fill("#sentence", text)
+    page.set_input_files("#file", EXAMPLES / name)
+
+
+def wait_for(page: Page, told: str) -> None:
+    playwright.expect(page.locator("#status")).to_contain_text(told, timeout=10_000)
+
+
+def until(page: Page, holds: str) -> None:
+    """Wait until an expression holds; the page's policy does not let Playwright's own waiting evaluate one."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(holds):
+        assert time.monotonic() < deadline, f"{holds} did not come true"
+        page.wait_for_timeout(20)
+
+
+def violations(page: Page) -> list[str]:
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{item['id']}: {node['html']}" for item in found for node in item["nodes"]]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_record_then_words_then_a_sound_and_its_tip(
+    open_page: Callable[..., Page], tmp_path: Path, size: str, scheme: str
+) -> None:
+    page = open_page(size, color_scheme=scheme)
+    assert violations(page) == []
+    page.select_option("#choice", label=f"{TEXT} (r and a)")
+    page.click("#record")
+    wait_for(page, "Recording.")
+    until(page, "document.getElementById('meter').value > 0.5")
+    page.wait_for_timeout(2600)
+    page.click("#record")
+    wait_for(page, "Done: ")
+    words = page.locator("#words .said")
+    assert [words.nth(k).locator("b").inner_text() for k in range(words.count())] == TEXT.rstrip(".").split()
+    assert words.first.evaluate("e => e.style.background").startswith("rgb(")
+    page.click("#words .said:nth-child(5)")
+    sounds = page.locator("#detail .phone")
+    assert [sounds.nth(k).locator("b").inner_text() for k in range(sounds.count())] == ["ɹ", "ɛ", "d"]
+    sounds.first.click()
+    told = page.inner_text("#detail")
+    assert "as in “red”" in told
+    assert "l" in page.locator("#detail .heard .name").all_inner_texts()  # what the voice really said
+    assert "its tip touches nothing" in page.inner_text("#detail .tip")
+    assert page.evaluate("document.activeElement.dataset.phone") == "0"
+    assert page.locator("#picture polyline.melody").count() > 0
+    assert page.locator("#picture .box.word").count() >= 6
+    assert page.locator("#facts dt").count() > 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert violations(page) == []
+    folder = Path(os.environ.get("ELOCUTE_SCREENSHOTS", tmp_path))
+    page.screenshot(path=folder / f"page-{size}-{scheme}.png", full_page=True)
+    assert (folder / f"page-{size}-{scheme}.png").stat().st_size > 50_000
+
+
+def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    from elocute import Assessor
+
+    page = open_page()
+    read_file(page, "museum-dropped.flac", "We are going to the new museum.")
+    wait_for(page, "Done: ")
+    with page.expect_download() as saved:
+        page.click("#export")
+    saved.value.save_as(tmp_path / "report.json")
+    report = Assessor().assess(EXAMPLES / "museum-dropped.flac", "We are going to the new museum.")
+    assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
+    assert "only 6 of 7 words" in page.inner_text("#warnings")
+    gone = page.locator("#words .gone")
+    assert gone.all_inner_texts() == ["new\nleft out"]
+    gone.click()
+    assert "left out" in page.inner_text("#detail")
+    assert page.locator("#detail button", has_text="Play my word").count() == 0
+
+
+def test_attempts_are_kept_for_this_visit_with_progress(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page()
+    for name in ("car-led.flac", "car.flac"):
+        read_file(page, name)
+        wait_for(page, "Done: ")
+        page.locator("#status").evaluate("e => { e.textContent = ''; }")
+    read_file(page, "zoo.flac", "Can you help me find the zoo?")
+    wait_for(page, "Done: ")
+    rows = page.locator("#attempts tr")
+    assert [text.split("\t")[0] for text in rows.all_inner_texts()] == ["3", "2", "1"]
+    rows.nth(1).locator("button").click()
+    assert page.inner_text("#read") == TEXT
+    assert page.input_value("#sentence") == TEXT
+    assert str(page.get_attribute("#progress svg", "aria-label")).startswith("Total of your 2 attempts")
+    with page.expect_download() as saved:
+        page.click("#export-all")
+    saved.value.save_as(tmp_path / "visit.json")
+    assert len(json.loads((tmp_path / "visit.json").read_text())) == 3
+    page.reload()
+    assert page.locator("#attempts tr").count() == 3
+    page.locator("#attempts tr button").first.click()
+    playwright.expect(page.locator("#picture-note")).to_contain_text("the page was loaded again")
+    assert violations(page) == []
+    page.click("#forget")
+    assert page.locator("#attempts tr").count() == 1
+
+
+def test_a_word_is_played_where_it_was_said(open_page: Callable[..., Page]) -> None:
+    spy = """
+      const start = AudioBufferSourceNode.prototype.start;
+      window.played = [];
+      AudioBufferSourceNode.prototype.start = function (...times) { played.push(times.slice(1)); return start.apply(this, times); };
+    """
+    page = open_page(script=spy)
+    read_file(page)
+    wait_for(page, "Done: ")
+    page.click("#words .said:nth-child(5)")
+    until(page, "played.length === 1")
+    with page.expect_download() as saved:
+        page.click("#export")
+    word = json.loads(Path(saved.value.path()).read_text())["words"][4]
+    ((start, length),) = page.evaluate("played")
+    assert start == pytest.approx(word["start_s"])
+    assert start + length == pytest.approx(word["end_s"])
+    page.click("#picture .box.phone >> nth=0")
+    until(page, "played.length === 2")
+    assert page.inner_text("#detail h3") == "“My”"
+
+
+def test_the_page_can_be_used_without_a_mouse(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    read_file(page)
+    wait_for(page, "Done: ")
+    page.focus("#words .said:nth-child(4)")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#detail h3") == "“red”"
+    assert page.get_attribute("#words .said:nth-child(5)", "aria-pressed") == "true"
+    reached = set()
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert {"phone", "play-all", "export"} <= reached
+
+
+def test_a_refused_microphone_is_told_in_clear_words(open_page: Callable[..., Page]) -> None:
+    page = open_page(may_record=False)
+    page.click("#record")
+    wait_for(page, "The microphone is not allowed for this page. Allow it")
+    assert violations(page) == []
+
+
+def test_no_microphone_is_told_in_clear_words(open_page: Callable[..., Page]) -> None:
+    none = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', 'NotFoundError'));"
+    page = open_page(script=none)
+    page.click("#record")
+    wait_for(page, "No microphone was found.")
+
+
+def test_without_a_sentence_nothing_is_recorded(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.fill("#sentence", "  ")
+    page.click("#record")
+    wait_for(page, "Write or choose a sentence first.")
+    assert page.inner_text("#record-name") == "Record"
+
+
+def test_what_the_server_refuses_is_told(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page()
+    (tmp_path / "letter.txt").write_text("this is no sound at all")
+    page.set_input_files("#file", tmp_path / "letter.txt")
+    wait_for(page, "This file is not a recording that can be read.")
+    read_file(page, text="你好")
+    wait_for(page, "The server cannot use this text.")
+    assert page.is_hidden("#result")
+
+
+def test_a_busy_server_is_asked_again(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    turns: list[int] = []
+
+    def busy_once(route: Route) -> None:
+        turns.append(1)
+        if len(turns) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=429, headers={"Retry-After": "1"}, body="{}", content_type="application/problem+json")
+
+    page.route("**/v1/assess", busy_once)
+    read_file(page)
+    wait_for(page, "The server is busy with other recordings. Trying again in 1 s")
+    assert page.is_visible("#cancel")
+    wait_for(page, "Done: ")
+    assert len(turns) == 2
+
+
+def test_a_busy_server_can_be_left_and_asked_later(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.route("**/v1/assess", lambda route: route.fulfill(status=429, headers={"Retry-After": "30"}))
+    read_file(page)
+    wait_for(page, "Trying again in 30 s")
+    page.click("#cancel")
+    wait_for(page, "Cancelled.")
+    page.unroute("**/v1/assess")
+    page.click("#again")
+    wait_for(page, "Done: ")
+
+
+def test_a_server_that_is_away_keeps_the_recording(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.route("**/v1/assess", lambda route: route.abort("connectionrefused"))
+    read_file(page)
+    wait_for(page, "The server does not answer.")
+    page.unroute("**/v1/assess")
+    page.click("#again")
+    wait_for(page, "Done: ")
+
+
+def test_a_key_is_asked_for_and_sent(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    sent: list[str | None] = []
+
+    def guarded(route: Route) -> None:
+        sent.append(route.request.headers.get("x-api-key"))
+        if sent[-1] == "let me in":
+            route.continue_()
+        else:
+            route.fulfill(status=401, body="{}", content_type="application/problem+json")
+
+    page.route("**/v1/assess", guarded)
+    read_file(page)
+    wait_for(page, "This server asks for an API key.")
+    assert violations(page) == []
+    page.keyboard.type("let me in")
+    page.keyboard.press("Enter")
+    wait_for(page, "Done: ")
+    assert sent == [None, "let me in"]
+
+
+def test_a_hostile_report_is_only_text(open_page: Callable[..., Page]) -> None:
+    from dataclasses import replace
+
+    from drawn_report import rich_report
+
+    bad = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    whole = rich_report()
+    report = replace(whole, text=bad, words=(replace(whole.words[0], word=bad), *whole.words[1:]), warnings=(bad,))
+    page = open_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.route("**/v1/assess", lambda route: route.fulfill(body=report.to_json(), content_type="application/json"))
+    read_file(page)
+    wait_for(page, "Done: ")
+    assert bad in page.inner_text("#words")
+    assert page.locator("#result img, #result script").count() == 0
+    page.click("#words .said >> nth=0")
+    assert "stress heard on /ɹɪ/" in page.inner_text("#detail")
+    assert page.locator("#words .gone, #words .extra").count() == 2
+    assert page.locator("#picture .pause.odd").count() == 1
+    assert "Pause where none belongs" in page.inner_text("#facts")
+    assert violations(page) == []
+
+
+def test_the_reference_voice_is_one_of_this_device(open_page: Callable[..., Page]) -> None:
+    voices = """
+      window.said = [];
+      const voice = (name, localService) => ({ name, lang: "en-US", localService });
+      window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+      Object.defineProperty(window, "speechSynthesis", { value: {
+        getVoices: () => [voice("far", false), voice("near", true)], cancel() {}, addEventListener() {},
+        speak(speech) { said.push([speech.voice.name, speech.text]); },
+      } });
+    """
+    page = open_page(script=voices)
+    page.click("#hear")
+    read_file(page)
+    wait_for(page, "Done: ")
+    page.click("#words .said:nth-child(2)")
+    page.click("text=Hear it from the computer")
+    assert page.evaluate("said") == [["near", "I think the weather is nice today."], ["near", "father"]]
