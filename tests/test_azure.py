@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,20 @@ def prosody(*breaks: BreakFacts, flat: float | None = None) -> ProsodyFacts:
         f0_mean_hz=None, f0_range_st=None, f0_slope_st_s=None, final_contour=None, final_movement_st=None,
         final_expected=None, monotone=monotone, rhythm=rhythm, breaks=breaks, reference=None,
     )  # fmt: skip
+
+
+def names_in(value: Any) -> set[str]:
+    """Every name in a JSON value."""
+    if isinstance(value, list):
+        return set().union(*map(names_in, value))
+    return {*value, *names_in(list(value.values()))} if isinstance(value, dict) else set()
+
+
+@settings(max_examples=20, deadline=None)
+@given(found=reports())
+def test_every_field_is_documented(found: Report):
+    page = (Path(__file__).parent.parent / "docs" / "azure.md").read_text(encoding="utf-8")
+    assert [name for name in names_in(to_azure(found)) if f"`{name}`" not in page] == []
 
 
 def test_the_overall_score_is_the_services():
@@ -423,7 +438,7 @@ def test_the_text_of_the_json_is_readable():
 @given(found=reports())
 def test_any_report_has_the_services_names_and_numbers(found: Report):
     result = json.loads(to_azure_json(found))
-    assert result == to_azure(found)
+    assert result == to_azure(found) == to_azure(Report.from_json(found.to_json()))
     if found.utterance.accuracy is None:
         assert "NBest" not in result
         return
