@@ -129,10 +129,10 @@ function melodyFacts(prosody) {
 function breakFacts(report) {
   const names = { unexpected: "Pause where none belongs", missing: "A pause belongs here" };
   const words = report.words.filter((word) => word.text_index !== null);
-  return (report.prosody?.breaks ?? []).map((item) => [
-    names[item.kind],
-    `after “${words[item.after_word].word}” (${percent(item.confidence)} sure)`,
-  ]);
+  const told = (item) => `after “${words[item.after_word].word}” (${percent(item.confidence)} sure)`;
+  return Object.entries(names)
+    .map(([kind, name]) => [name, (report.prosody?.breaks ?? []).filter((item) => item.kind === kind).map(told).join("; ")])
+    .filter(([, places]) => places !== "");
 }
 
 /** Rate, pauses and melody as [name, value]; empty for a recording that was not scored. */

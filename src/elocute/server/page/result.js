@@ -202,10 +202,10 @@ export class Result {
 
   phoneDetail(word, index, number) {
     const phone = word.phonemes[number];
-    const rows = heard(phone).map((item) =>
+    const bars = heard(phone).map((item) =>
       el("li", {}, el("span", { class: "name" }, heardIpa(item.phone, phone)), meter(item.probability), el("span", { class: "number" }, `${Math.round(100 * item.probability)} %`)),
     );
-    const facts = [
+    const rows = [
       ["Expected", phone.expected === null ? "nothing" : `${phone.ipa}, as in “${exampleOf(phone)}”`],
       ["Heard", heardIpa(phone.actual, phone)],
       ["Verdict", phoneNote(phone, this.report.scale)],
@@ -213,8 +213,8 @@ export class Result {
     ];
     return [
       el("h4", {}, `Sound ${phone.ipa}`),
-      el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-      ...(rows.length > 0 ? [el("p", { class: "label" }, "What it sounded like"), el("ul", { class: "heard" }, ...rows)] : []),
+      el("dl", { class: "facts short" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+      ...(bars.length > 0 ? [el("p", { class: "label" }, "What it sounded like"), el("ul", { class: "heard" }, ...bars)] : []),
       ...this.advice(index, number),
       ...this.howTo(phone),
     ];

@@ -127,7 +127,7 @@ export class Staff {
     for (let n = Math.ceil(line.start / step - 1e-9); n * step <= line.end + 1e-9; n += 1) {
       const x = this.x(n * step, line);
       parts.push(svg("line", { class: "tick", x1: x, x2: x, y1: 13, y2: WAVE[0] }));
-      parts.push(text(x, 10, `${(n * step).toFixed(1)} s`, "axis middle"));
+      if (x < this.width - 14) parts.push(text(x, 10, `${(n * step).toFixed(1)} s`, "axis middle"));
     }
     return parts;
   }
