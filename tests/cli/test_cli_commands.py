@@ -22,7 +22,7 @@ from elocute.errors import AudioError, ConfigError
 from elocute.phones import PHONES, UserLexicon
 from elocute.report import Report
 
-COMMANDS = ("assess", "phones", "batch", "models", "doctor", "evaluate", "train")
+COMMANDS = ("assess", "phones", "batch", "models", "serve", "doctor", "evaluate", "train")
 runner = CliRunner()
 
 

@@ -21,7 +21,7 @@ from elocute.server.assessing import Assessing
 from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
 from elocute.server.observe import REQUEST_ID, Observe
-from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS, READY, SECURITY_SCHEMES, TAGS
+from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS, READY, TAGS, complete
 from elocute.server.pool import Pool
 from elocute.server.problems import Problem
 from elocute.server.settings import ServerConfig
@@ -91,7 +91,7 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[Desk] | None = 
     _add_models(app, config, keys)
     _add_operations(app, workers, metrics)
     _add_problems(app, metrics)
-    app.openapi()["components"]["securitySchemes"] = SECURITY_SCHEMES
+    complete(app.openapi())
     if (PAGE / "index.html").is_file():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     if config.cors:

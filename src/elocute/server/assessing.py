@@ -64,7 +64,8 @@ class Assessing:
             made = await self._assessed(asked, body)
         except Problem as problem:
             if not body.is_complete and problem.code != "client-gone":
-                await body.drain()
+                if problem.code != "slow-upload":
+                    await body.drain()
                 problem.headers |= {} if body.is_complete else {"Connection": "close"}
             raise
         stages_s = {"upload": upload_s, **made.stages_s}

@@ -29,11 +29,13 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send the logs of elocute and uvicorn to stderr as JSON lines; for the process of a server only."""
+    """Send all logs to stderr as JSON lines; for the process of a server only.
+
+    python_multipart warns of every form that is nonsense, byte by byte; that is answered, not logged.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    logging.getLogger().handlers = [handler]
     for name in ("elocute", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-        logger.setLevel(level)
+        logging.getLogger(name).setLevel(level)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

@@ -100,7 +100,7 @@ def problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 
 _KEYS: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
-SECURITY_SCHEMES: dict[str, Any] = {
+_SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "Where the server has API keys."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
 }
@@ -118,7 +118,6 @@ ASSESS: dict[str, Any] = {
         200: {
             "model": Report | dict[str, Any],
             "description": "The report, or with format=azure the service's detailed result (see elocute.azure).",
-            "content": {"application/json": {"examples": {"sentence": {"value": REPORT_EXAMPLE}}}},
         },
         **problems(
             "bad-request",
@@ -156,3 +155,10 @@ METRICS: dict[str, Any] = {
     "summary": "Figures for Prometheus",
     "response_class": PlainTextResponse,
 }
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Add what FastAPI does not: the ways to send a key, and an example, from which it would leave out what is null."""
+    document["components"]["securitySchemes"] = _SCHEMES
+    answer = document["paths"]["/v1/assess"]["post"]["responses"]["200"]["content"]["application/json"]
+    answer["examples"] = {"sentence": {"summary": "detail_level=sentence", "value": REPORT_EXAMPLE}}
