@@ -8,7 +8,7 @@ import numpy as np
 
 from elocute.assets import open_model, read_card
 from elocute.errors import ConfigError
-from elocute.scorer.context import CONTEXT_FEATURES, phone_context
+from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
 from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features
 from elocute.types import Float64
 
@@ -57,7 +57,8 @@ class EmbeddedScorer:
             raise ConfigError(
                 f"assets/scorer.onnx needs the feature {unknown[0]!r}, which this version does not compute; reinstall"
             )
-        if self.card["context_features"] != list(CONTEXT_FEATURES):
+        contexts = self.card["context_features"], self.card["utterance_context_features"]
+        if contexts != (list(CONTEXT_FEATURES), list(UTTERANCE_CONTEXT)):
             raise ConfigError(
                 "the trees of assets/scorer.onnx need another context than this version computes; reinstall"
             )
@@ -82,6 +83,7 @@ class EmbeddedScorer:
                 "phone_ids": features.phone_ids.astype(np.int64),
                 "member": member,
                 "context": phone_context(features),
+                "utterance_context": utterance_context(features)[None],
             },
         )
         phone, word, whole = (np.clip(part.astype(np.float64) / 2, 0.0, 1.0) for part in (phone, word, whole))
