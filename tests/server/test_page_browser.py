@@ -1,4 +1,4 @@
-"""The page in a real browser, before a real server: a fake microphone plays a recording, and a person's clicks follow."""
+"""The page in a real browser, before a real server: a microphone that plays a recording, then a person's clicks."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+LEARNER = EXAMPLES.parents[1] / "shared/data/speechocean762/WAVE/SPEAKER9643/096430012.opus"
 TEXT = "My father drives a red car."
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
@@ -178,6 +179,27 @@ def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tm
     assert page.locator("#detail button", has_text="Play my word").count() == 0
 
 
+@pytest.mark.skipif(not LEARNER.is_file(), reason="speechocean762 is not beside the checkout")
+def test_the_errors_of_a_learner_are_shown(open_page: Callable[..., Page]) -> None:
+    page = open_page("phone")
+    page.fill("#sentence", "It had very nearly come.")
+    page.set_input_files("#file", LEARNER)
+    wait_for(page, "Done: ")
+    with page.expect_download() as saved:
+        page.click("#export")
+    report = json.loads(Path(saved.value.path()).read_text())
+    found = report["mispronunciations"]
+    assert found
+    assert page.locator("#findings li").count() >= len(found)
+    page.locator("#findings button").first.click()
+    assert page.inner_text("#detail h3") == f"“{found[0]['word']}”"
+    assert page.locator("#detail [aria-pressed=true]").get_attribute("data-phone") == str(found[0]["phone_index"])
+    wrong = [word for word in report["words"] if any(phone["error"] for phone in word["phonemes"])]
+    assert page.locator("#words .marked").count() == len(wrong)
+    assert page.locator("#picture .pause.odd").count() >= len(report["prosody"]["breaks"]) > 0
+    assert violations(page) == []
+
+
 def test_attempts_are_kept_for_this_visit_with_progress(open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page()
     for name in ("car-led.flac", "car.flac"):
@@ -209,7 +231,10 @@ def test_a_word_is_played_where_it_was_said(open_page: Callable[..., Page]) -> N
     spy = """
       const start = AudioBufferSourceNode.prototype.start;
       window.played = [];
-      AudioBufferSourceNode.prototype.start = function (...times) { played.push(times.slice(1)); return start.apply(this, times); };
+      AudioBufferSourceNode.prototype.start = function (...times) {
+        played.push(times.slice(1));
+        return start.apply(this, times);
+      };
     """
     page = open_page(script=spy)
     read_file(page)

@@ -47,7 +47,9 @@ def test_the_page_has_what_it_names() -> None:
 def test_every_element_that_a_script_asks_for_is_there_once() -> None:
     ids = [at["id"] for _, at in Document().elements if "id" in at]
     assert len(ids) == len(set(ids))
-    asked = {name for script in SCRIPTS for name in re.findall(r'byId\("([\w-]+)"\)', script.read_text(encoding="utf-8"))}
+    asked = {
+        name for script in SCRIPTS for name in re.findall(r'byId\("([\w-]+)"\)', script.read_text(encoding="utf-8"))
+    }
     assert "record" in asked
     assert asked <= set(ids)
 

@@ -74,7 +74,9 @@ def test_spectrogram_is_that_of_the_pictures(run: Callable[..., Any]) -> None:
 
 
 def test_silence_and_nothing_have_no_pitch(run: Callable[..., Any]) -> None:
-    assert run("[pitch.track(new Float32Array(0)).length, pitch.track(new Float32Array(1600)).every(Number.isNaN)]") == [
+    assert run(
+        "[pitch.track(new Float32Array(0)).length, pitch.track(new Float32Array(1600)).every(Number.isNaN)]"
+    ) == [
         0,
         True,
     ]
