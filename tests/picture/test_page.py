@@ -107,7 +107,12 @@ def test_a_hostile_text_is_only_text() -> None:
 
 def test_scores_warnings_and_facts_are_told_in_words() -> None:
     told = page(rich_report()).text
-    for part in ("81", "audio is noisy", "the pitch falls (-3.2 semitones); such sentences mostly rise", "after 'Record' (83% sure)"):
+    for part in (
+        "81",
+        "audio is noisy",
+        "the pitch falls (-3.2 semitones); such sentences mostly rise",
+        "after 'Record' (83% sure)",
+    ):
         assert part in told
     assert "left out" in told
     assert "Record: stress heard on /ɹɪ/, belongs on /kɔɹd/" in told
