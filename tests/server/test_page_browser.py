@@ -74,33 +74,64 @@ def chromium(microphone: Path) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def open_page(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Opens the page; afterwards nothing must have gone to another server, nor failed in a script."""
-    asked: list[str] = []
-    broken: list[str] = []
-    contexts = []
+class Visitor:
+    """Opens the page, and keeps what it asked for and what went wrong in its scripts.
 
-    def opened(size: str = "desktop", *, may_record: bool = True, script: str = "", **options: Any) -> Page:
-        context = chromium.new_context(viewport=SIZES[size], accept_downloads=True, **options)
-        contexts.append(context)
-        if may_record:
-            context.grant_permissions(["microphone"])
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.on("console", lambda message: broken.append(message.text) if "Content Security" in message.text else None)
-        if script:
+    A new window costs a second, so visits that ask for nothing special share one.
+    """
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.browser = browser
+        self.address = address
+        self.asked: list[str] = []
+        self.broken: list[str] = []
+        self.shared: Page | None = None
+        self.own: list[Page] = []
+
+    def open(self, size: str = "desktop", *, may_record: bool = True, script: str = "", **options: Any) -> Page:
+        if self.shared is not None and (size, may_record, script, options) == ("desktop", True, "", {}):
+            page = self.shared
+        else:
+            context = self.browser.new_context(viewport=SIZES[size], **options)
+            if may_record:
+                context.grant_permissions(["microphone"])
+            page = context.new_page()
+            page.set_default_timeout(10_000)
+            page.on("request", lambda request: self.asked.append(request.url))
+            page.on("pageerror", lambda error: self.broken.append(str(error)))
+            page.on("console", lambda message: "Security" in message.text and self.broken.append(message.text))
             page.add_init_script(script)
-        page.goto(address)
+            if self.shared is None and not script and may_record and not options and size == "desktop":
+                self.shared = page
+            else:
+                self.own.append(page)
+        page.goto(self.address)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert broken == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    def leave(self) -> None:
+        """Nothing went to another server, and no script failed; the next visit begins anew."""
+        for page in self.own:
+            page.context.close()
+        if self.shared is not None and self.shared.url.startswith(self.address):
+            self.shared.unroute_all()
+            self.shared.evaluate("sessionStorage.clear()")
+        asked, broken = self.asked[:], self.broken[:]
+        for kept in (self.own, self.asked, self.broken):
+            kept.clear()
+        assert broken == []
+        assert any(url.startswith(self.address) for url in asked)
+        assert [url for url in asked if not url.startswith((self.address, "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium: Browser, address: str) -> Visitor:
+    return Visitor(chromium, address)
+
+
+@pytest.fixture
+def open_page(visitor: Visitor) -> Iterator[Callable[..., Page]]:
+    yield visitor.open
+    visitor.leave()
 
 
 def read_file(page: Page, name: str = "car-led.flac", text: str = TEXT) -> None:
@@ -162,14 +193,18 @@ def test_record_then_words_then_a_sound_and_its_tip(
 
 def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tmp_path: Path) -> None:
     from elocute import Assessor
+    from elocute.config import AssessorConfig
 
     page = open_page()
+    page.select_option("#sensitivity", "high")
     read_file(page, "museum-dropped.flac", "We are going to the new museum.")
     wait_for(page, "Done: ")
     with page.expect_download() as saved:
         page.click("#export")
     saved.value.save_as(tmp_path / "report.json")
-    report = Assessor().assess(EXAMPLES / "museum-dropped.flac", "We are going to the new museum.")
+    report = Assessor(AssessorConfig(sensitivity="high")).assess(
+        EXAMPLES / "museum-dropped.flac", "We are going to the new museum."
+    )
     assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
     assert "only 6 of 7 words" in page.inner_text("#warnings")
     gone = page.locator("#words .gone")
@@ -290,6 +325,34 @@ def test_without_a_sentence_nothing_is_recorded(open_page: Callable[..., Page]) 
     assert page.inner_text("#record-name") == "Record"
 
 
+def test_a_recording_can_be_thrown_away(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.click("#record")
+    wait_for(page, "Recording.")
+    page.keyboard.press("Escape")
+    wait_for(page, "The recording was thrown away.")
+    assert page.inner_text("#record-name") == "Record"
+    assert page.is_hidden("#level")
+    page.click("#record")
+    wait_for(page, "Recording.")
+    page.click("#record")
+    wait_for(page, "That was too short.")
+    assert page.is_hidden("#result")
+
+
+def test_a_microphone_that_is_pulled_out_ends_the_recording(open_page: Callable[..., Page]) -> None:
+    keep = """
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (asked) => (window.stream = await open(asked));
+    """
+    page = open_page(script=keep)
+    page.click("#record")
+    wait_for(page, "Recording.")
+    page.wait_for_timeout(800)
+    page.evaluate("stream.getTracks().forEach((track) => track.stop())")
+    until(page, "document.getElementById('record-name').textContent === 'Record'")
+
+
 def test_what_the_server_refuses_is_told(open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page()
     (tmp_path / "letter.txt").write_text("this is no sound at all")
@@ -370,8 +433,7 @@ def test_a_hostile_report_is_only_text(open_page: Callable[..., Page]) -> None:
     bad = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     whole = rich_report()
     report = replace(whole, text=bad, words=(replace(whole.words[0], word=bad), *whole.words[1:]), warnings=(bad,))
-    page = open_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page = open_page(script="window.alert = (text) => { throw new Error(`a script ran: ${text}`); };")
     page.route("**/v1/assess", lambda route: route.fulfill(body=report.to_json(), content_type="application/json"))
     read_file(page)
     wait_for(page, "Done: ")

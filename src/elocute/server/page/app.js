@@ -12,6 +12,7 @@ const KEY = "elocute.key";
 const MOST_TRIES = 3;
 const QUIET = 0.02;
 const LOUD = 0.98;
+const SHORTEST_S = 0.4;
 
 const sentence = byId("sentence");
 const record = byId("record");
@@ -63,7 +64,7 @@ async function begin() {
   offer({});
   tell("Waiting for the microphone …");
   try {
-    recording = await Recording.start(showLevel);
+    recording = await Recording.start(showLevel, finish);
   } catch (error) {
     if (!(error instanceof MicrophoneError)) throw error;
     tell(error.message, "bad");
@@ -74,21 +75,40 @@ async function begin() {
   record.classList.add("on");
   byId("record-name").textContent = "Stop";
   byId("level").hidden = false;
+  offer({ cancel: true });
   tell("Recording. Read the sentence aloud, then press Stop.");
 }
 
-async function finish() {
-  if (recording === null) return;
+/** End the recording; null where there is none, or where its end is under way. */
+async function stopRecording() {
+  if (recording === null) return null;
   const ended = recording;
   recording = null;
   record.classList.remove("on");
   byId("record-name").textContent = "Record";
   byId("level").hidden = true;
+  offer({});
   const blob = await ended.stop();
+  return { blob, loudest: ended.loudest, seconds: ended.seconds };
+}
+
+async function finish() {
+  const ended = await stopRecording();
+  if (ended === null) return;
+  if (ended.seconds < SHORTEST_S) {
+    tell("That was too short. Press Record, read the sentence, then press Stop.", "bad");
+    return;
+  }
   let remark = "";
   if (ended.loudest < QUIET) remark = "The recording is very quiet: come closer to the microphone, or turn it up.";
   if (ended.loudest > LOUD) remark = "The recording is too loud and distorted: go away from the microphone a little.";
-  await send(blob, remark);
+  await send(ended.blob, remark);
+}
+
+async function cancel() {
+  if (sending !== null) sending.abort();
+  else if ((await stopRecording()) !== null) tell("The recording was thrown away.");
+  else silence();
 }
 
 async function send(blob, remark = "") {
@@ -125,7 +145,7 @@ async function tryOften(blob, text, signal) {
     tell("Listening to your recording …");
     offer({ cancel: true });
     try {
-      return await assess(blob, { text, key: sessionStorage.getItem(KEY), signal });
+      return await assess(blob, { text, sensitivity: byId("sensitivity").value, key: sessionStorage.getItem(KEY), signal });
     } catch (error) {
       if (error.kind !== "busy" || count === MOST_TRIES) throw error;
       const wait = Math.min(error.retryAfterS, 30);
@@ -185,7 +205,7 @@ function listen() {
     open([...event.target.files]);
     event.target.value = ""; // so that the same file can be opened again
   });
-  byId("cancel").addEventListener("click", () => sending?.abort());
+  byId("cancel").addEventListener("click", cancel);
   byId("again").addEventListener("click", () => send(last.blob, last.remark));
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -196,10 +216,7 @@ function listen() {
   byId("export").addEventListener("click", () => download("elocute-report.json", JSON.stringify(result.report, null, 2)));
   byId("export-all").addEventListener("click", () => download("elocute-visit.json", history.json()));
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    if (recording !== null) finish();
-    else if (sending !== null) sending.abort();
-    else silence();
+    if (event.key === "Escape") cancel();
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();

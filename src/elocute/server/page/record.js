@@ -34,21 +34,32 @@ async function openMicrophone() {
 
 /** One recording from start to stop. */
 export class Recording {
-  /** @param {(seconds: number, peak: number) => void} onLevel called for every frame of the screen */
-  static async start(onLevel) {
+  /**
+   * @param {(seconds: number, peak: number) => void} onLevel called for every frame of the screen
+   * @param {() => void} onEnd called when it ends, also where somebody pulls the plug
+   */
+  static async start(onLevel, onEnd) {
     const stream = await openMicrophone();
-    return new Recording(stream, onLevel);
+    try {
+      return new Recording(stream, onLevel, onEnd);
+    } catch (error) {
+      for (const track of stream.getTracks()) track.stop();
+      if (error instanceof DOMException) throw new MicrophoneError(inWords(error));
+      throw error;
+    }
   }
 
-  constructor(stream, onLevel) {
+  constructor(stream, onLevel, onEnd) {
     this.stream = stream;
     this.onLevel = onLevel;
     this.parts = [];
     this.loudest = 0;
+    this.seconds = 0;
     const kind = KINDS.find((name) => MediaRecorder.isTypeSupported(name));
     this.recorder = new MediaRecorder(stream, kind ? { mimeType: kind, audioBitsPerSecond: 96_000 } : {});
     this.recorder.addEventListener("dataavailable", (event) => this.parts.push(event.data));
     this.ended = new Promise((resolve) => this.recorder.addEventListener("stop", resolve, { once: true }));
+    this.ended.then(onEnd);
     this.context = new AudioContext();
     this.analyser = this.context.createAnalyser();
     this.analyser.fftSize = 2048;
@@ -68,7 +79,8 @@ export class Recording {
     this.analyser.getFloatTimeDomainData(samples);
     const peak = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     this.loudest = Math.max(this.loudest, peak);
-    this.onLevel((performance.now() - this.begun) / 1000, peak);
+    this.seconds = (performance.now() - this.begun) / 1000;
+    this.onLevel(this.seconds, peak);
     requestAnimationFrame(() => this.follow());
   }
 

@@ -107,24 +107,21 @@ export class Result {
 
   async showPicture(attempt) {
     const note = byId("picture-note");
-    byId("drawing").hidden = false;
+    let samples = null;
     if (attempt.blob === null) {
       note.textContent = "The sound of this attempt is gone, because the page was loaded again; its report is kept.";
     } else {
       note.textContent = "";
       try {
-        attempt.samples ??= await decodeForDrawing(attempt.blob);
+        samples = await decodeForDrawing(attempt.blob);
       } catch (error) {
         if (!(error instanceof DOMException)) throw error;
         note.textContent = "This browser cannot play this kind of file, so its sound is not drawn.";
       }
     }
     if (this.attempt !== attempt) return; // another one was chosen meanwhile
-    const samples = attempt.samples ?? null;
-    const has = samples !== null && samples.length > 0;
-    attempt.sound ??= has ? spectrogram(samples) : null;
-    attempt.f0 ??= has ? track(samples) : null;
-    const scene = { report: this.report, samples: has ? samples : null, sound: attempt.sound, f0: attempt.f0 };
+    if (samples?.length === 0) samples = null;
+    const scene = { report: this.report, samples, sound: samples && spectrogram(samples), f0: samples && track(samples) };
     this.staff = new Staff(byId("picture"), scene, (word, phone) => this.choose(word, phone));
     if (this.chosen !== null) this.staff.mark(...this.chosen);
   }
