@@ -155,3 +155,17 @@ def test_times_are_in_order_inside_the_recording_and_parted_by_pauses_alone(
         given = next(other for other in pauses if other.after_phone == pause.after_phone)
         assert given.start_s <= pause.start_s <= pause.end_s - 0.15 + 1e-9 <= given.end_s - 0.15 + 2e-9
         assert (found.end_s[pause.after_phone], found.start_s[pause.after_phone + 1]) == (pause.start_s, pause.end_s)
+
+
+@pytest.mark.parametrize("spikes_at", [0, 40, 400, 2000])
+@pytest.mark.parametrize(("is_first", "is_last"), [(True, False), (False, True), (False, False)])
+def test_spikes_far_outside_of_a_section_leave_its_phones_inside(spikes_at: int, is_first: bool, is_last: bool) -> None:
+    """Pauses may cut out a few frames with no spike in them; the phones have to share these frames all the same."""
+    sound = noise(2400, 3)
+    spikes = np.array([[spikes_at + 2 * k, spikes_at + 2 * k + 1] for k in range(4)])
+    section = Section(first=0, last=4, begin=1000, end=1006, is_open_before=is_first, is_open_after=is_last)
+    edges = phone_edges(sound, np.array([3, 7, 9, 11]), spikes, section)
+    assert len(edges) == 5
+    assert edges[0] >= 1000
+    assert edges[-1] <= 1006
+    assert (np.diff(edges) >= 1).all()

@@ -92,8 +92,8 @@ def _windows(spikes: Int64, section: Section, states: int) -> tuple[list[int], l
         low, high = [int(own[0, 0]) - _EDGE_REACH, *low], [int(middles[0]), *high]
     if section.is_open_after:
         low, high = [*low, int(middles[-1])], [*high, int(own[-1, 1]) + _EDGE_REACH]
-    whole = section.end - section.begin
-    for least, wider in (*((least, 0) for least in _LEAST), *((1, wider) for wider in _WIDER), (1, whole)):
+    anywhere = section.end + int(own.max())  # spikes may lie far outside of a section that pauses cut out
+    for least, wider in (*((least, 0) for least in _LEAST), *((1, wider) for wider in _WIDER), (1, anywhere)):
         each = [least] * states
         if section.is_open_before:
             each[0] = 0
