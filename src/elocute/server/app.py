@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -25,6 +25,7 @@ from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS,
 from elocute.server.pool import Pool
 from elocute.server.problems import Problem
 from elocute.server.settings import ServerConfig
+from elocute.server.stream import Streams
 from elocute.server.wanted import L1, LANGUAGES
 from elocute.server.work import Desk
 
@@ -88,6 +89,7 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[Desk] | None = 
         lifespan=lifespan,
     )
     _add_assess(app, Assessing(config, workers, metrics, keys))
+    _add_stream(app, Streams(config, workers, metrics, keys))
     _add_models(app, config, keys)
     _add_operations(app, workers, metrics)
     _add_problems(app, metrics)
@@ -102,7 +104,7 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[Desk] | None = 
             allow_headers=["Authorization", "X-API-Key", REQUEST_ID],
             expose_headers=[REQUEST_ID, "Retry-After", "Server-Timing"],
         )
-    app.add_middleware(Observe, metrics=metrics, paths=("/", *METHODS))
+    app.add_middleware(Observe, metrics=metrics, paths=("/", "/v1/stream", *METHODS))
     return app
 
 
@@ -112,6 +114,14 @@ def _add_assess(app: FastAPI, assessing: Assessing) -> None:
     @app.post("/v1/assess", response_class=Response, **ASSESS)
     async def assess(request: Request) -> Response:
         return await assessing.answer(request)
+
+
+def _add_stream(app: FastAPI, streams: Streams) -> None:
+    """`/v1/stream`."""
+
+    @app.websocket("/v1/stream")
+    async def stream(socket: WebSocket) -> None:
+        await streams.answer(socket)
 
 
 def _add_models(app: FastAPI, config: ServerConfig, keys: Keys | None) -> None:

@@ -7,6 +7,7 @@ import time
 from fastapi import Request
 from starlette.responses import Response
 
+from elocute.audio import load_audio
 from elocute.errors import ElocuteError
 from elocute.server.body import Body, too_large
 from elocute.server.form import FORM_OVERHEAD_BYTES, Form, read_form
@@ -120,10 +121,12 @@ class Assessing:
         """What a worker makes of it."""
 
         def work(desk: Desk, ticket: Ticket) -> Answer:
-            return answer(desk, ticket, asked, max_duration_s=self._config.max_duration_s)
+            return answer(
+                desk, ticket, asked, lambda: load_audio(asked.audio, max_duration_s=self._config.max_duration_s)
+            )
 
         try:
-            return await self._pool.run(work, body.gone())
+            return await self._pool.run(work, body.gone)
         except Busy as busy:
             raise _busy(busy) from busy
         except Abandoned as gone:

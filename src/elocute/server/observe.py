@@ -17,7 +17,7 @@ from elocute.server.metrics import Metrics
 
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_METHODS = frozenset("GET HEAD POST OPTIONS".split())
+_METHODS = frozenset("GET HEAD POST OPTIONS WEBSOCKET".split())
 _OTHER = "other"
 
 # What the page needs and no more: nothing from elsewhere, sound and pictures that it makes itself, WebAssembly.
@@ -54,7 +54,7 @@ class Observe:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         begin_s = time.monotonic()
@@ -63,7 +63,8 @@ class Observe:
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["facts"] = {}
-        status = 500  # of an exception that is answered further out
+        # An exception is answered further out. A connection that is kept has no status but that of its beginning.
+        status = 500 if scope["type"] == "http" else 101
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -83,7 +84,8 @@ class Observe:
     def _note(self, scope: Scope, status: int, took_s: float, request_id: str) -> None:
         """Count a request, and log it."""
         path = scope["path"] if scope["path"] in self._paths else _OTHER
-        method = scope["method"] if scope["method"] in _METHODS else _OTHER
+        method = scope.get("method", "WEBSOCKET")
+        method = method if method in _METHODS else _OTHER
         self._metrics.requests.labels(path, method, str(status)).inc()
         self._metrics.seconds.labels(path).observe(took_s)
         facts = {

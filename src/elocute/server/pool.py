@@ -12,7 +12,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -111,6 +111,11 @@ class Pool(Generic[W]):
         return max(self._counts.taken - self._counts.running, 0)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether a worker has nothing to do."""
+        return self._counts.taken < self.workers
+
+    @property
     def is_stuck(self) -> bool:
         """Whether every worker has been at one job for longer than any answer is waited for."""
         with self._lock:
@@ -122,23 +127,23 @@ class Pool(Generic[W]):
         if self._counts.taken >= self._places:
             raise self._busy()
 
-    async def run(self, work: Callable[[W, Ticket], T], gone: Awaitable[None]) -> T:
+    async def run(self, work: Callable[[W, Ticket], T], gone: Callable[[], Coroutine[None, None, None]]) -> T:
         """Let a worker do some work.
 
         Args:
             work: gets a worker's models and the job's ticket.
-            gone: done when nobody waits for the answer any more.
+            gone: returns when nobody waits for the answer any more.
 
         Raises:
             Busy: all places are taken, or it waited too long.
-            Abandoned: `gone` was done first.
+            Abandoned: `gone` returned first.
             TooSlow: it took too long.
             Exception: whatever the work raises.
         """
         ticket, place = self._admit(work)
         answer = asyncio.wrap_future(place)
         answer.add_done_callback(partial(_observe, ticket))
-        watcher = asyncio.ensure_future(gone)
+        watcher = asyncio.ensure_future(gone())
         try:
             both: set[asyncio.Future[object]] = {answer, watcher}  # type: ignore[arg-type]
             done, _ = await asyncio.wait(both, timeout=self._queue_timeout_s, return_when=asyncio.FIRST_COMPLETED)

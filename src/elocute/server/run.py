@@ -30,6 +30,7 @@ def serve(config: ServerConfig, *, host: str, port: int) -> bool:
             log_config=None,
             access_log=False,
             server_header=False,
+            ws_max_size=config.max_bytes,
             timeout_graceful_shutdown=round(config.shutdown_timeout_s),
         )
     )

@@ -37,7 +37,7 @@ class ServerConfig:
     uploads: int = 32
     max_bytes: int = 20 * 2**20
     max_duration_s: float = 60.0
-    max_text_chars: int = 2000
+    max_text_chars: int = 1000
     upload_timeout_s: float = 30.0
     queue_timeout_s: float = 15.0
     assess_timeout_s: float = 60.0

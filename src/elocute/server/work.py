@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from elocute.assessor import Assessor
-from elocute.audio import audio_from_array, load_audio
+from elocute.audio import audio_from_array
 from elocute.azure import AzureConfig, Granularity, to_azure_json
 from elocute.config import AssessorConfig
 from elocute.report import Report
 from elocute.server.pool import Ticket
 from elocute.server.problems import Problem
 from elocute.server.wanted import Detail, Sensitivity, Wanted
-
-if TYPE_CHECKING:
-    from elocute.types import Audio
+from elocute.types import Audio
 
 _GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "sentence": "FullText"}
 
@@ -69,15 +67,15 @@ class Answer:
     stages_s: dict[str, float]
 
 
-def answer(desk: Desk, ticket: Ticket, wanted: Wanted, *, max_duration_s: float) -> Answer:
-    """Assess one recording.
+def answer(desk: Desk, ticket: Ticket, wanted: Wanted, decode: Callable[[], Audio]) -> Answer:
+    """Assess one recording, which `decode` gives.
 
     Raises:
         Problem: nothing can be scored; it holds the report.
         AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
     """
     begin_s = time.monotonic()
-    audio: Audio = load_audio(wanted.audio, max_duration_s=max_duration_s)
+    audio = decode()
     ticket.check()
     decoded_s = time.monotonic()
     report = desk.assessor(wanted.scale, wanted.sensitivity).assess(audio, wanted.text)

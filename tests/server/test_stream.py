@@ -1,0 +1,347 @@
+"""A recording that is sent while it is made: words on the way, the report in the end, and every way to do it wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("fastapi", reason="needs the extra 'serve'")
+pytest.importorskip("websockets", reason="needs the extra 'serve'")
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from elocute.audio import load_audio
+from elocute.phones import phonemize
+from elocute.report import Report
+from elocute.server.provisional import Follower, prefixes
+from elocute.server.settings import ServerConfig
+from elocute.types import Audio
+from running_server import TEXTS, Gate, Served, encoded, flac, gated, served, until
+
+STOP = json.dumps({"type": "stop"})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served(ServerConfig(workers=1, max_duration_s=5, max_bytes=200_000)) as running:
+        yield running
+
+
+@pytest.fixture
+def open_gate() -> Iterator[Served]:
+    """A server that answers at once."""
+    gate = Gate()
+    gate.is_open.set()
+    with served(ServerConfig(max_bytes=50_000, upload_timeout_s=0.5), gated(gate)) as running:
+        yield running
+
+
+def talking(server: Served, **named: Any) -> ClientConnection:
+    return connect(f"ws://{server.host}:{server.port}/v1/stream", **named)
+
+
+def start(**fields: object) -> str:
+    return json.dumps({"type": "start", "text": TEXTS["car"], **fields})
+
+
+def pcm(name: str = "car") -> bytes:
+    return (load_audio(flac(name)).samples * 32767).astype("<i2").tobytes()
+
+
+def wav(samples: bytes) -> bytes:
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.frombuffer(samples, "<i2"), 16_000, format="WAV")
+    return file.getvalue()
+
+
+def over_http(server: Served, audio: bytes, **fields: str) -> str:
+    data = {"text": TEXTS["car"]} | fields
+    return str(server.client.post(f"{server.url}/v1/assess", files={"audio": audio}, data=data).text)
+
+
+def said(socket: ClientConnection) -> tuple[list[dict[str, Any]], int]:
+    """All that the server still says, and how it closes."""
+    messages = []
+    with suppress(ConnectionClosed):  # of which the code tells how
+        while True:
+            messages.append(json.loads(socket.recv(timeout=20)))
+    assert socket.close_code != 1006, "the connection broke off"
+    assert socket.close_code is not None
+    return messages, socket.close_code
+
+
+@pytest.mark.parametrize("chunk", [3_201, 100_000])
+def test_the_final_report_is_that_of_http(server: Served, chunk: int) -> None:
+    samples = pcm()
+    with talking(server) as socket:
+        socket.send(start(sample_rate=16_000))
+        assert json.loads(socket.recv())["type"] == "ready"
+        for begin in range(0, len(samples), chunk):
+            socket.send(samples[begin : begin + chunk])
+        socket.send(STOP)
+        messages, code = said(socket)
+    assert code == 1000
+    assert messages[-1]["type"] == "final"
+    assert messages[-1]["report"] == json.loads(over_http(server, wav(samples)))
+
+
+def test_an_encoded_recording_and_its_fields(server: Served) -> None:
+    recording = encoded("car", "webm", "libopus")
+    with talking(server) as socket:
+        socket.send(start(format="encoded", scale="10", detail_level="word", l1="zh"))
+        for begin in range(0, len(recording), 2_000):
+            socket.send(recording[begin : begin + 2_000])
+        socket.send(STOP)
+        messages, _ = said(socket)
+    assert messages[-1]["report"] == json.loads(over_http(server, recording, scale="10", detail_level="word"))
+
+
+def test_words_are_told_while_the_recording_is_made(server: Served) -> None:
+    samples = pcm("weather")
+    told: list[dict[str, Any]] = []
+    sent = 0
+    with talking(server) as socket:
+        socket.send(start(text=TEXTS["weather"]))
+        assert json.loads(socket.recv())["type"] == "ready"
+        for seconds in (0.8, 1.4, 2.0):  # "I think", "the weather", "is nice"
+            end = round(seconds * 32_000)
+            socket.send(samples[sent:end])
+            sent = end
+            message = json.loads(socket.recv(timeout=20))
+            assert message["type"] == "partial"
+            told += message["words"]
+            assert all(word["end_s"] <= seconds for word in message["words"])
+        socket.send(samples[sent:])
+        socket.send(STOP)
+        messages, _ = said(socket)
+    final = messages[-1]["report"]["words"]
+    assert [word["word"] for word in told[:4]] == ["I", "think", "the", "weather"]
+    assert [word["text_index"] for word in told] == list(range(len(told)))
+    apart = [abs(word["total"] - final[word["text_index"]]["total"]) for word in told]
+    assert np.mean(apart) < 10
+
+
+def follow(text: str, audio: Audio, step_s: float) -> list[tuple[float, str]]:
+    """Words that a follower tells of a recording in steps, and when."""
+    from elocute.assessor import Assessor
+    from elocute.config import AssessorConfig
+
+    assessor = Assessor(AssessorConfig(threads=1))
+    follower = Follower(text)
+    found = []
+    for end_s in np.arange(step_s, audio.duration_s + step_s, step_s):
+        part = Audio(samples=audio.samples[: round(end_s * 16_000)], quality=audio.quality)
+        found += [(float(end_s), word.word) for word in follower.follow(assessor, part)]
+    return found
+
+
+def test_a_long_recording_is_heard_through_a_window() -> None:
+    once = load_audio(flac("weather"))
+    audio = Audio(samples=np.tile(once.samples, 6), quality=once.quality)  # 14 s, more than the window
+    text = " ".join([TEXTS["weather"]] * 6)
+    found = [word for _, word in follow(text, audio, 1.5)]
+    words = [word.text for word in phonemize(text).words]
+    assert found == words[: len(found)]
+    assert len(found) > 30
+
+
+def test_nobody_who_reads_something_else_is_told_words() -> None:
+    noise = load_audio(flac("weather")).samples
+    noise = np.random.default_rng(0).permutation(noise)
+    audio = Audio(samples=noise, quality=load_audio(flac("weather")).quality)
+    assert follow("Completely different words about a monkey in the trees", audio, 0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("Dr. Lee is 42 years old.", ["Dr.", "Dr. Lee", "Dr. Lee is", "Dr. Lee is 42", "Dr. Lee is 42 years"]),
+        ("a a a", ["a", "a a", "a a a"]),
+    ],
+)
+def test_beginnings_of_a_text(text: str, ends: list[str]) -> None:
+    found = prefixes(phonemize(text))
+    assert [prefix.text for prefix in found][: len(ends)] == ends
+    assert [prefix.words for prefix in found] == sorted({prefix.words for prefix in found})
+    for prefix in found:
+        assert len(phonemize(prefix.text).phones) == prefix.phones
+
+
+@pytest.mark.parametrize(
+    ("messages", "problem", "code"),
+    [
+        ([b"audio first"], "bad-request", 1008),
+        (["not json"], "bad-request", 1008),
+        (["[" * 5_000], "bad-request", 1008),
+        (["[]"], "bad-request", 1008),
+        ([STOP], "bad-request", 1008),
+        ([start(text=7)], "bad-request", 1008),
+        ([json.dumps({"type": "start"})], "bad-request", 1008),
+        ([start(text="...")], "unpronounceable", 1008),
+        ([start(format="mp3")], "bad-request", 1008),
+        ([start(sample_rate=1)], "bad-request", 1008),
+        ([start(sample_rate=True)], "bad-request", 1008),
+        ([start(scale="7")], "bad-request", 1008),
+        ([start(txt="x")], "bad-request", 1008),
+        ([start(text="w " * 600)], "too-large", 1009),
+        ([start(), start()], "bad-request", 1008),
+        ([start(), b"\0\0", "stop"], "bad-request", 1008),
+        ([start(), STOP], "not-scorable", 1000),
+        ([start(), b"", b"\1", STOP], "not-scorable", 1000),
+        ([start(), bytes(40_000), STOP], "not-scorable", 1000),
+        ([start(sample_rate=8_000), *[bytes(30_000)] * 3], "too-long", 1009),
+        ([start(format="encoded"), *[bytes(50_000)] * 5], "too-large", 1009),
+        ([start(format="encoded"), b"no sound at all", STOP], "not-audio", 1003),
+    ],
+)
+def test_what_is_wrong_is_said_and_ends_it(
+    server: Served, messages: Sequence[str | bytes], problem: str, code: int
+) -> None:
+    with talking(server) as socket:
+        for message in messages:
+            socket.send(message)
+        answers, closed = said(socket)
+    assert answers[-1]["type"] == "error"
+    assert answers[-1]["problem"]["type"] == f"urn:problem-type:elocute:{problem}"
+    assert answers[-1]["problem"]["request_id"]
+    assert closed == code
+    assert [answer["type"] for answer in answers[:-1]] == ["ready"] * (len(answers) - 1)
+
+
+def test_silence_on_the_line_ends_it(open_gate: Served) -> None:
+    for messages in ([], [start()], [start(), bytes(100)]):
+        with talking(open_gate) as socket:
+            for message in messages:
+                socket.send(message)
+            answers, closed = said(socket)
+        assert answers[-1]["problem"]["status"] == 408
+        assert closed == 1008
+
+
+def test_a_flood_ends_at_the_limit(open_gate: Served) -> None:
+    with talking(open_gate) as socket:
+        socket.send(start())
+        sent = 0
+        with suppress(ConnectionClosed):
+            while sent < 100_000_000:
+                socket.send(bytes(1_000))
+                sent += 1_000
+        assert sent < 50_000_000
+        assert socket.close_code == 1009
+    assert open_gate.client.get(f"{open_gate.url}/readyz").status_code == 200
+
+
+def test_a_client_that_goes_away_is_forgotten() -> None:
+    gate = Gate()
+    with served(ServerConfig(uploads=1), gated(gate, waiting=0)) as server:
+        with talking(server) as socket:
+            socket.send(start())
+            socket.recv()
+            with talking(server) as other:
+                answers, code = said(other)
+            assert (answers[-1]["problem"]["status"], code) == (429, 1013)
+            socket.send(bytes(np.arange(8_000, dtype="<i2")))
+            socket.send(STOP)
+            until(lambda: server.pool.running == 1)
+        gate.is_open.set()
+        until(lambda: server.pool.running == 0)
+        with talking(server) as socket:
+            socket.send(start())
+            assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_a_busy_server_says_so_in_the_end() -> None:
+    gate = Gate()
+    with served(ServerConfig(), gated(gate, waiting=0)) as server:
+        blocker = threading.Thread(target=over_http, args=(server, flac()))
+        blocker.start()
+        until(lambda: server.pool.running == 1)
+        with talking(server) as socket:
+            socket.send(start())
+            socket.send(pcm())
+            socket.send(STOP)
+            answers, code = said(socket)
+        gate.is_open.set()
+        blocker.join()
+    assert (answers[-1]["problem"]["status"], code) == (429, 1013)
+
+
+def test_a_bug_closes_the_connection() -> None:
+    gate = Gate(ZeroDivisionError("secret"))
+    gate.is_open.set()
+    with served(ServerConfig(), gated(gate)) as server:
+        with talking(server) as socket:
+            socket.send(start())
+            socket.send(pcm())
+            socket.send(STOP)
+            answers, code = said(socket)
+        assert code == 1011
+        assert "secret" not in str(answers)
+        assert server.client.get(f"{server.url}/readyz").status_code == 200
+
+
+def test_pages_of_others_and_those_without_a_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"ana {'a' * 16}\n")
+    gate = Gate()
+    with served(ServerConfig(api_keys=path, cors=("https://learn.example.org",)), gated(gate)) as server:
+        with pytest.raises(InvalidStatus, match="403"):
+            talking(server, origin="https://evil.example")
+        for origin in ("https://learn.example.org", server.url):
+            with talking(server, origin=origin) as socket:
+                socket.send(start())
+                assert said(socket)[1] == 1008
+            with talking(server, origin=origin) as socket:
+                socket.send(start(key="a" * 16))
+                assert json.loads(socket.recv())["type"] == "ready"
+        with talking(server, additional_headers={"Authorization": "Bearer " + "a" * 16}) as socket:
+            socket.send(start())
+            assert json.loads(socket.recv())["type"] == "ready"
+
+
+MESSAGES = st.one_of(
+    st.binary(max_size=2_000),
+    st.text(max_size=50),
+    st.just(start()),
+    st.just(STOP),
+    st.dictionaries(
+        st.sampled_from(["type", "text", "format", "sample_rate", "scale", "key", "x"]),
+        st.none() | st.integers() | st.sampled_from(["start", "stop", "encoded", "pcm16", "hello", "10"]),
+    ).map(json.dumps),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(MESSAGES, max_size=8), st.booleans())
+def test_any_messages_get_an_answer_or_a_clean_close(
+    server: Served, messages: list[str | bytes], begins_well: bool
+) -> None:
+    with talking(server) as socket:
+        with suppress(ConnectionClosed):  # an answer may come before all is said
+            for message in [start()] * begins_well + messages + ["end of it"]:
+                socket.send(message)
+        answers, code = said(socket)
+    assert answers[-1]["type"] in {"error", "final"}
+    assert code in {1000, 1003, 1008, 1009}
+
+
+def test_reports_of_streams_can_be_read_back(server: Served) -> None:
+    with talking(server) as socket:
+        socket.send(start())
+        socket.send(pcm())
+        socket.send(STOP)
+        messages, _ = said(socket)
+    assert Report.from_json(json.dumps(messages[-1]["report"])).text == TEXTS["car"]
