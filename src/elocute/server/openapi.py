@@ -14,7 +14,7 @@ from elocute.server.wanted import LANGUAGES, Detail, Sensitivity, Shape
 DESCRIPTION = (
     "Hears a recording of English and its text; says how well every phone, word and sentence was spoken. Recordings "
     "are neither stored nor logged. Errors are problem details (RFC 9457) with a request id. "
-    "The WebSocket /v1/stream takes a recording while it is made; the head of elocute/server/stream.py has its messages."
+    "The WebSocket /v1/stream takes a recording while it is made; elocute/server/stream.py has its messages."
 )
 TAGS = [
     {"name": "assessment", "description": "Recordings in, reports out."},
