@@ -60,6 +60,13 @@ class Gate:
         self.is_open = threading.Event()
         self.begun = 0
 
+    def do(self, job: Any) -> Any:
+        """Do a job here."""
+        return job(self)
+
+    def close(self) -> None:
+        """It has no process to end."""
+
     @property
     def backend(self) -> Gate:
         """It is its own backend, too."""
@@ -112,7 +119,7 @@ def gated(gate: Gate, *, waiting: int = 1, queue_timeout_s: float = 10, run_time
     """A pool of one worker, which waits at a gate."""
     from elocute.server.pool import Pool
 
-    return Pool(lambda: gate, workers=1, waiting=waiting, queue_timeout_s=queue_timeout_s, run_timeout_s=run_timeout_s)
+    return Pool([gate], waiting=waiting, queue_timeout_s=queue_timeout_s, run_timeout_s=run_timeout_s)
 
 
 def until(is_so: Any, seconds: float = 10) -> None:

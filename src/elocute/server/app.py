@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from elocute.assessor import SCALES
+from elocute.errors import ElocuteError
 from elocute.installed import installed_document
 from elocute.server.assessing import Assessing
 from elocute.server.keys import Keys
@@ -24,10 +25,10 @@ from elocute.server.observe import REQUEST_ID, Observe
 from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS, READY, TAGS, complete
 from elocute.server.pool import Pool
 from elocute.server.problems import Problem
+from elocute.server.process import DeskProcess
 from elocute.server.settings import ServerConfig
 from elocute.server.stream import Streams
 from elocute.server.wanted import L1, LANGUAGES
-from elocute.server.work import Desk
 
 PAGE = Path(__file__).parent / "page"
 METHODS = {
@@ -41,22 +42,30 @@ METHODS = {
 """What each path of ours takes; all others are files of the page."""
 
 
-def make_pool(config: ServerConfig) -> Pool[Desk]:
+def make_pool(config: ServerConfig) -> Pool[DeskProcess]:
     """Load the models of all workers.
 
     Raises:
         ConfigError: the settings of the assessor are contradictory, or a model is missing.
     """
+    limit_s = config.queue_timeout_s + config.assess_timeout_s  # nobody waits longer
+    desks = [DeskProcess(config.assessor, limit_s=limit_s) for _ in range(config.worker_count)]
+    try:
+        for desk in desks:
+            desk.wait()
+    except ElocuteError:
+        for desk in desks:
+            desk.close()
+        raise
     return Pool(
-        lambda: Desk(config.assessor),
-        workers=config.worker_count,
+        desks,
         waiting=config.queue,
         queue_timeout_s=config.queue_timeout_s,
         run_timeout_s=config.assess_timeout_s,
     )
 
 
-def create_app(config: ServerConfig | None = None, *, pool: Pool[Desk] | None = None) -> FastAPI:
+def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | None = None) -> FastAPI:
     """The application, for any ASGI server.
 
     Args:
@@ -145,7 +154,7 @@ def _add_models(app: FastAPI, config: ServerConfig, keys: Keys | None) -> None:
         return JSONResponse(document)
 
 
-def _add_operations(app: FastAPI, workers: Pool[Desk], metrics: Metrics) -> None:
+def _add_operations(app: FastAPI, workers: Pool[DeskProcess], metrics: Metrics) -> None:
     """What those ask who run the server."""
 
     @app.get("/healthz", **HEALTH)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from fastapi import Request
 from starlette.responses import Response
 
-from elocute.audio import load_audio
 from elocute.errors import ElocuteError
 from elocute.server.body import Body, too_large
 from elocute.server.form import FORM_OVERHEAD_BYTES, Form, read_form
@@ -15,9 +15,10 @@ from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
 from elocute.server.pool import Abandoned, Busy, Pool, Ticket, TooSlow
 from elocute.server.problems import Problem, problem_of
+from elocute.server.process import DeskProcess
 from elocute.server.settings import ServerConfig
 from elocute.server.wanted import Wanted, wanted
-from elocute.server.work import Answer, Desk, answer
+from elocute.server.work import Answer, Assess, Recording
 
 
 class Assessing:
@@ -30,7 +31,7 @@ class Assessing:
         keys: who is let in; None for everybody.
     """
 
-    def __init__(self, config: ServerConfig, pool: Pool[Desk], metrics: Metrics, keys: Keys | None) -> None:
+    def __init__(self, config: ServerConfig, pool: Pool[DeskProcess], metrics: Metrics, keys: Keys | None) -> None:
         self._config = config
         self._pool = pool
         self._metrics = metrics
@@ -119,11 +120,12 @@ class Assessing:
 
     async def _assessed(self, asked: Wanted, body: Body) -> Answer:
         """What a worker makes of it."""
+        recording = Recording(data=asked.audio, sample_rate=None, max_duration_s=self._config.max_duration_s)
+        job = Assess(wanted=replace(asked, audio=b""), recording=recording)
 
-        def work(desk: Desk, ticket: Ticket) -> Answer:
-            return answer(
-                desk, ticket, asked, lambda: load_audio(asked.audio, max_duration_s=self._config.max_duration_s)
-            )
+        def work(desk: DeskProcess, ticket: Ticket) -> Answer:
+            made = desk.do(job)
+            return replace(made, stages_s={"queue": ticket.waited_s, **made.stages_s})
 
         try:
             return await self._pool.run(work, body.gone)

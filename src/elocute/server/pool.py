@@ -1,7 +1,7 @@
-"""Workers that assess recordings, and the queue in front of them, with a limit.
+"""Workers, and the queue in front of them, with a limit.
 
-Workers are threads, each with models of its own: onnxruntime and numpy let others run while they compute. A place in
-the queue is free again as soon as its client has gone; a worker cannot be stopped, and is free when it is done.
+Each worker is waited for by a thread of its own. A place in the queue is free again as soon as its client has gone; a
+worker is not interrupted, and is free when it is done.
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from elocute.errors import ElocuteError
 
-W = TypeVar("W")
+
+class Worker(Protocol):
+    """What does the work; one job at a time."""
+
+    def close(self) -> None:
+        """End; it has nothing to do any more."""
+
+
+W = TypeVar("W", bound=Worker)
 T = TypeVar("T")
 
 _MAX_RETRY_S = 60
@@ -54,11 +62,6 @@ class Ticket:
     begun_s: float = 0.0
     is_abandoned: bool = False
 
-    def check(self) -> None:
-        """Raise Abandoned where nobody waits; to be called between the steps of some work."""
-        if self.is_abandoned:
-            raise Abandoned
-
     @property
     def waited_s(self) -> float:
         """Seconds in the queue."""
@@ -79,26 +82,24 @@ class Pool(Generic[W]):
     """Workers with a queue.
 
     Args:
-        make: makes a worker's models; called `workers` times, at once.
-        workers: how many.
+        workers: they belong to the pool from now on.
         waiting: how many jobs may wait.
         queue_timeout_s: a job that waits longer is refused.
         run_timeout_s: an answer that takes longer is given up.
     """
 
-    def __init__(
-        self, make: Callable[[], W], *, workers: int, waiting: int, queue_timeout_s: float, run_timeout_s: float
-    ) -> None:
-        self.workers = workers
-        self._places = workers + waiting
+    def __init__(self, workers: Sequence[W], *, waiting: int, queue_timeout_s: float, run_timeout_s: float) -> None:
+        self.workers = len(workers)
+        self._all = tuple(workers)
+        self._places = self.workers + waiting
         self._queue_timeout_s = queue_timeout_s
         self._run_timeout_s = run_timeout_s
         self._lock = threading.Lock()
         self._counts = _Counts()
         self._free: queue.SimpleQueue[W] = queue.SimpleQueue()
-        for _ in range(workers):
-            self._free.put(make())
-        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="assess")
+        for worker in workers:
+            self._free.put(worker)
+        self._threads = ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="assess")
 
     @property
     def running(self) -> int:
@@ -131,7 +132,7 @@ class Pool(Generic[W]):
         """Let a worker do some work.
 
         Args:
-            work: gets a worker's models and the job's ticket.
+            work: gets a worker and the job's ticket; called in a thread.
             gone: returns when nobody waits for the answer any more.
 
         Raises:
@@ -163,8 +164,10 @@ class Pool(Generic[W]):
             watcher.cancel()
 
     def close(self) -> None:
-        """Let the running jobs end; the waiting ones are dropped."""
+        """Let the running jobs end, then the workers; the waiting jobs are dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for worker in self._all:
+            worker.close()
 
     def _admit(self, work: Callable[[W, Ticket], T]) -> tuple[Ticket, Future[T]]:
         """Take a place."""
@@ -185,7 +188,8 @@ class Pool(Generic[W]):
             self._counts.running += 1
             self._counts.begun[id(ticket)] = ticket.begun_s
         try:
-            ticket.check()
+            if ticket.is_abandoned:
+                raise Abandoned
             return work(worker, ticket)
         finally:
             self._free.put(worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 from starlette.responses import Response
@@ -83,6 +84,10 @@ class Problem(Exception):  # noqa: N818 - it is an answer, no error of ours
         self.detail = detail
         self.headers = dict(headers or {})
         self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How a worker's process sends it."""
+        return partial(Problem, headers=self.headers, report=self.report), (self.code, self.detail)
 
     @property
     def status(self) -> int:

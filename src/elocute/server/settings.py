@@ -16,7 +16,7 @@ class ServerConfig:
 
     Attributes:
         assessor: how recordings are assessed, where a request does not say; `threads` are those of one inference.
-        workers: recordings that are assessed at the same time, each by models of its own; None: one for each core.
+        workers: recordings assessed at the same time, each by a process of its own; None: one for each core.
         queue: recordings that may wait for a worker; more are refused as "busy".
         uploads: requests whose body may be arriving at the same time; with `max_bytes` it bounds the memory they take.
         max_bytes: bytes of one recording.

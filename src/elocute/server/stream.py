@@ -20,21 +20,19 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from elocute.audio import audio_from_array, load_audio
 from elocute.errors import AlignmentError, AudioError, ElocuteError
 from elocute.server.begin import Begin, begin
 from elocute.server.body import too_large
 from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
-from elocute.server.pool import Abandoned, Busy, Pool, Ticket, TooSlow
+from elocute.server.pool import Abandoned, Busy, Pool, TooSlow
 from elocute.server.problems import Problem, problem_of
+from elocute.server.process import DeskProcess
 from elocute.server.provisional import Follower
 from elocute.server.settings import ServerConfig
-from elocute.server.work import Answer, Desk, answer
-from elocute.types import Audio
+from elocute.server.work import Answer, Assess, Follow, Followed, Recording
 
 PARTIAL_EVERY_S = 0.15
 """New audio that is worth another look for finished words."""
@@ -58,7 +56,7 @@ class Stream:
     """
 
     def __init__(
-        self, socket: WebSocket, config: ServerConfig, pool: Pool[Desk], metrics: Metrics, keys: Keys | None
+        self, socket: WebSocket, config: ServerConfig, pool: Pool[DeskProcess], metrics: Metrics, keys: Keys | None
     ) -> None:
         self._socket = socket
         self._config = config
@@ -150,50 +148,42 @@ class Stream:
                 continue  # provisional scores are for when there is time
             seen_bytes = len(self._data)
             begin_s = time.monotonic()
-            words = await self._finished(asked, follower, bytes(self._data))
-            if words and not self._stop.is_set():
-                await self._send({"type": "partial", "words": words})
+            found = await self._finished(asked, follower)
+            follower = found.follower
+            if found.words and not self._stop.is_set():
+                await self._send({"type": "partial", "words": [asdict(word) for word in found.words]})
             rest_s = (time.monotonic() - begin_s) * (1 / _SHARE - 1)
             with suppress(TimeoutError):  # the usual end of a rest
                 await asyncio.wait_for(self._stop.wait(), rest_s)
 
-    async def _finished(self, asked: Begin, follower: Follower, data: bytes) -> list[dict[str, Any]]:
+    async def _finished(self, asked: Begin, follower: Follower) -> Followed:
         """Words that are finished now; none where no worker is free, or nothing can be told yet."""
-
-        def work(desk: Desk, ticket: Ticket) -> list[dict[str, Any]]:
-            assessor = desk.assessor(asked.wanted.scale, asked.wanted.sensitivity)
-            words = follower.follow(assessor, self._audio(asked, data))
-            return [asdict(word) for word in words]
-
+        job = Follow(wanted=asked.wanted, recording=self._recording(asked), follower=follower)
         try:
-            return await self._pool.run(work, self._stopped)
+            return await self._pool.run(lambda desk, ticket: desk.do(job), self._stopped)
         except (Busy, Abandoned, TooSlow):
-            return []  # others were faster, or the recording has ended
+            pass  # others were faster, or the recording has ended
         except (AudioError, AlignmentError):
-            return []  # silent, or too short, so far: the final report will say so if it stays like that
+            pass  # silent, or too short, so far: the final report will say so if it stays like that
+        return Followed(follower=follower, words=())
 
     async def _stopped(self) -> None:
         """Return when the recording has ended."""
         await self._stop.wait()
 
-    def _audio(self, asked: Begin, data: bytes) -> Audio:
-        """The recording in some bytes."""
-        if asked.sample_rate is None:
-            return load_audio(data, max_duration_s=self._config.max_duration_s)
-        samples = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
-        return audio_from_array(samples, asked.sample_rate, max_duration_s=self._config.max_duration_s)
+    def _recording(self, asked: Begin) -> Recording:
+        """What was sent until now."""
+        return Recording(
+            data=bytes(self._data), sample_rate=asked.sample_rate, max_duration_s=self._config.max_duration_s
+        )
 
     async def _assessed(self, asked: Begin) -> Answer:
         """The final report."""
         if not self._data:
             raise Problem("not-scorable", "the recording is empty: no binary message came before stop; record again")
-        data = bytes(self._data)
-
-        def work(desk: Desk, ticket: Ticket) -> Answer:
-            return answer(desk, ticket, asked.wanted, lambda: self._audio(asked, data))
-
+        job = Assess(wanted=asked.wanted, recording=self._recording(asked))
         try:
-            return await self._pool.run(work, self._gone)
+            return await self._pool.run(lambda desk, ticket: desk.do(job), self._gone)
         except Busy as busy:
             raise Problem("busy", str(busy)) from busy
         except Abandoned as gone:
@@ -232,7 +222,7 @@ class Streams:
         keys: who is let in; None for everybody.
     """
 
-    def __init__(self, config: ServerConfig, pool: Pool[Desk], metrics: Metrics, keys: Keys | None) -> None:
+    def __init__(self, config: ServerConfig, pool: Pool[DeskProcess], metrics: Metrics, keys: Keys | None) -> None:
         self._config = config
         self._pool = pool
         self._metrics = metrics

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from elocute.assessor import Assessor
-from elocute.audio import audio_from_array
+from elocute.audio import audio_from_array, load_audio
 from elocute.azure import AzureConfig, Granularity, to_azure_json
 from elocute.config import AssessorConfig
-from elocute.report import Report
-from elocute.server.pool import Ticket
+from elocute.report import Report, WordReport
 from elocute.server.problems import Problem
+from elocute.server.provisional import Follower
 from elocute.server.wanted import Detail, Sensitivity, Wanted
 from elocute.types import Audio
 
@@ -46,8 +47,6 @@ class Desk:
 
     def _warm_up(self) -> None:
         """Assess a second of noise, so that lexicon, G2P model and buffers are there before the first request."""
-        import numpy as np
-
         noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
         self._first.assess(audio_from_array(noise, 16_000), "hello elocute")
 
@@ -67,31 +66,99 @@ class Answer:
     stages_s: dict[str, float]
 
 
-def answer(desk: Desk, ticket: Ticket, wanted: Wanted, decode: Callable[[], Audio]) -> Answer:
-    """Assess one recording, which `decode` gives.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recording:
+    """A recording as it was sent.
 
-    Raises:
-        Problem: nothing can be scored; it holds the report.
-        AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
+    Attributes:
+        data: a file; or 16-bit little-endian samples of one channel, where `sample_rate` is given.
+        sample_rate: Hz.
+        max_duration_s: a longer one is refused.
     """
-    begin_s = time.monotonic()
-    audio = decode()
-    ticket.check()
-    decoded_s = time.monotonic()
-    report = desk.assessor(wanted.scale, wanted.sensitivity).assess(audio, wanted.text)
-    ticket.check()
-    assessed_s = time.monotonic()
-    body = _body(report, wanted)
-    return Answer(
-        body=body,
-        duration_s=audio.duration_s,
-        stages_s={
-            "queue": ticket.waited_s,
-            "decode": decoded_s - begin_s,
-            "assess": assessed_s - decoded_s,
-            "write": time.monotonic() - assessed_s,
-        },
-    )
+
+    data: bytes
+    sample_rate: int | None
+    max_duration_s: float
+
+    def audio(self) -> Audio:
+        """Its samples.
+
+        Raises:
+            AudioError: it cannot be used.
+        """
+        if self.sample_rate is None:
+            return load_audio(self.data, max_duration_s=self.max_duration_s)
+        samples = np.frombuffer(self.data[: len(self.data) // 2 * 2], dtype="<i2")
+        return audio_from_array(samples, self.sample_rate, max_duration_s=self.max_duration_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assess:
+    """A job: one recording becomes its answer.
+
+    Attributes:
+        wanted: what of it.
+        recording: to be assessed.
+    """
+
+    wanted: Wanted
+    recording: Recording
+
+    def __call__(self, desk: Desk) -> Answer:
+        """Assess it.
+
+        Raises:
+            Problem: nothing can be scored; it holds the report.
+            AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
+        """
+        begin_s = time.monotonic()
+        audio = self.recording.audio()
+        decoded_s = time.monotonic()
+        report = desk.assessor(self.wanted.scale, self.wanted.sensitivity).assess(audio, self.wanted.text)
+        assessed_s = time.monotonic()
+        body = _body(report, self.wanted)
+        return Answer(
+            body=body,
+            duration_s=audio.duration_s,
+            stages_s={
+                "decode": decoded_s - begin_s,
+                "assess": assessed_s - decoded_s,
+                "write": time.monotonic() - assessed_s,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Followed:
+    """What following a reader gave: the follower as it is now, and the words that are new."""
+
+    follower: Follower
+    words: tuple[WordReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Follow:
+    """A job: words that were finished in a recording that is being made.
+
+    Attributes:
+        wanted: of the report in the end.
+        recording: as far as it goes.
+        follower: of the reader.
+    """
+
+    wanted: Wanted
+    recording: Recording
+    follower: Follower
+
+    def __call__(self, desk: Desk) -> Followed:
+        """Follow the reader.
+
+        Raises:
+            AudioError, AlignmentError: too short to tell.
+        """
+        assessor = desk.assessor(self.wanted.scale, self.wanted.sensitivity)
+        words = self.follower.follow(assessor, self.recording.audio())
+        return Followed(follower=self.follower, words=words)
 
 
 def _body(report: Report, wanted: Wanted) -> bytes:

@@ -1,0 +1,142 @@
+"""A worker in a process of its own.
+
+Threads will not do: an assessment holds Python's interpreter lock for most of its time, so that eight of them on 16
+cores assess fewer recordings than one alone, while eight processes assess five times as many as one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from elocute.config import AssessorConfig
+from elocute.errors import ElocuteError
+from elocute.server.problems import Problem
+from elocute.server.work import Desk
+
+T = TypeVar("T")
+
+
+class WorkerError(RuntimeError):
+    """A bug in a worker, or its death."""
+
+
+class DeskProcess:
+    """A desk behind a pipe.
+
+    Args:
+        config: of its assessors.
+        limit_s: a job that takes longer is given up, and the process replaced.
+    """
+
+    def __init__(self, config: AssessorConfig, *, limit_s: float) -> None:
+        self._config = config
+        self._limit_s = limit_s
+        self._start()
+
+    def wait(self) -> None:
+        """Return when its models are loaded.
+
+        Raises:
+            ElocuteError: they cannot be.
+            WorkerError: the process died.
+        """
+        try:
+            self._answer()
+        except EOFError as error:
+            raise WorkerError("a worker died while it loaded its models") from error
+
+    def do(self, job: Callable[[Desk], T]) -> T:
+        """Let the process do a job, which must be picklable, and so must its result be.
+
+        Raises:
+            Problem, ElocuteError: from the job.
+            WorkerError: a bug in the job, or the process died or hung; then the next job gets a new one.
+        """
+        try:
+            self._pipe.send(job)
+            if self._pipe.poll(self._limit_s):
+                answer: T = self._answer()
+                return answer
+        except (EOFError, OSError) as error:
+            code = self._replace()
+            raise WorkerError(f"a worker died (exit code {code}) and was replaced") from error
+        self._replace()
+        raise WorkerError(f"a worker was at one recording for {self._limit_s:g} s and was replaced")
+
+    def close(self) -> None:
+        """End the process, which does nothing at the moment."""
+        self._pipe.close()
+        self._process.join(5)
+        self._end()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process."""
+        return self._process.pid
+
+    def _start(self) -> None:
+        """Begin to load the models."""
+        context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._config), name="assess", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def _answer(self) -> Any:
+        """What the process says next."""
+        kind, value = self._pipe.recv()
+        if kind == "bug":
+            raise WorkerError(value)
+        if kind == "refused":
+            raise value
+        return value
+
+    def _replace(self) -> int | None:
+        """Get a new process, which is ready when this returns; the exit code of the old one."""
+        code = self._end()
+        self._pipe.close()
+        self._start()
+        self.wait()
+        return code
+
+    def _end(self) -> int | None:
+        """End the process in any case; its exit code."""
+        self._process.join(0.1)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        return code
+
+
+def _serve(pipe: Connection, config: AssessorConfig) -> None:
+    """The process: load the models, then do jobs until the other end of the pipe is closed."""
+    # Whoever stops the server also tells its processes; they go when it has no more jobs for them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        desk = Desk(config)
+    except ElocuteError as error:
+        pipe.send(("refused", error))
+        return
+    with suppress(EOFError, BrokenPipeError):  # the server has ended
+        pipe.send(("ok", None))
+        while True:
+            pipe.send(_done(pipe.recv(), desk))
+
+
+def _done(job: Callable[[Desk], object], desk: Desk) -> tuple[str, object]:
+    """The outcome of a job: whatever goes wrong is for the server to answer and to log."""
+    try:
+        return "ok", job(desk)
+    except (Problem, ElocuteError) as error:
+        return "refused", error
+    except Exception:  # noqa: BLE001 - raised again where it is answered
+        return "bug", traceback.format_exc()

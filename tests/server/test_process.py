@@ -1,0 +1,136 @@
+"""Workers in processes of their own: what they answer, and what happens when they die, hang or are wrong."""
+
+from __future__ import annotations
+
+import operator
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra 'serve'")
+
+from elocute.assessor import Assessor
+from elocute.config import AssessorConfig
+from elocute.errors import ConfigError, UnreadableAudioError
+from elocute.server.problems import Problem
+from elocute.server.process import DeskProcess, WorkerError
+from elocute.server.settings import ServerConfig
+from elocute.server.wanted import Wanted
+from elocute.server.work import Assess, Recording
+from running_server import TEXTS, flac, served, until
+
+CONFIG = AssessorConfig(threads=1)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[DeskProcess]:
+    made = DeskProcess(CONFIG, limit_s=20)
+    made.wait()
+    yield made
+    made.close()
+
+
+def job(data: bytes, text: str = TEXTS["car"]) -> Assess:
+    asked = Wanted(audio=b"", text=text, detail="full", l1=None, scale=100, shape="native", sensitivity="normal")
+    return Assess(wanted=asked, recording=Recording(data=data, sample_rate=None, max_duration_s=60))
+
+
+def test_a_process_answers_as_the_library_does(desk: DeskProcess) -> None:
+    made = desk.do(job(flac()))
+    assert made.body.decode() == Assessor().assess(flac(), TEXTS["car"]).to_json(indent=2) + "\n"
+    assert made.duration_s == 2.15
+    assert set(made.stages_s) == {"decode", "assess", "write"}
+
+
+def test_refusals_come_through_whole(desk: DeskProcess) -> None:
+    with pytest.raises(UnreadableAudioError, match="not audio that can be read"):
+        desk.do(job(b"nonsense that is no audio"))
+    with pytest.raises(Problem, match="hardly any of the text") as caught:
+        desk.do(job(flac(), "A monkey sees something else entirely."))
+    assert caught.value.code == "not-scorable"
+    assert caught.value.report is not None
+    assert caught.value.report["text"] == "A monkey sees something else entirely."
+    again = pickle.loads(pickle.dumps(Problem("busy", "later", headers={"Retry-After": "3"})))
+    assert (again.code, again.detail, again.headers, again.report) == ("busy", "later", {"Retry-After": "3"}, None)
+
+
+def test_a_bug_leaves_the_process_as_it_was(desk: DeskProcess) -> None:
+    pid = desk.pid
+    with pytest.raises(WorkerError, match=r"Traceback(.|\n)*TypeError: object of type 'Desk' has no len"):
+        desk.do(len)  # type: ignore[arg-type]
+    assert desk.do(operator.attrgetter("_config")) == CONFIG
+    assert desk.pid == pid
+
+
+def test_a_process_that_dies_is_replaced(desk: DeskProcess) -> None:
+    pid = desk.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=r"died \(exit code -9\) and was replaced"):
+        desk.do(operator.attrgetter("_config"))
+    assert desk.do(operator.attrgetter("_config")) == CONFIG
+    assert desk.pid != pid
+
+
+def test_a_process_that_hangs_is_replaced() -> None:
+    desk = DeskProcess(CONFIG, limit_s=0.3)
+    desk.wait()
+    pid = desk.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(WorkerError, match=r"was at one recording for 0\.3 s and was replaced"):
+        desk.do(operator.attrgetter("_config"))
+    assert desk.do(operator.attrgetter("_config")) == CONFIG
+    assert not is_there(pid)
+    new = desk.pid
+    desk.close()
+    assert new is not None
+    assert not is_there(new)
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process lives."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_is_wrong_with_the_settings_comes_through() -> None:
+    desk = DeskProcess(AssessorConfig(backend="nonsense"), limit_s=20)
+    with pytest.raises(ConfigError, match="nonsense"):
+        desk.wait()
+    desk.close()
+
+
+def test_a_server_outlives_its_workers_and_leaves_none_behind() -> None:
+    with served(ServerConfig(workers=2)) as server, ThreadPoolExecutor(2) as threads:
+
+        def post(_: int) -> int:
+            files, data = {"audio": flac()}, {"text": TEXTS["car"]}
+            return int(server.client.post(f"{server.url}/v1/assess", files=files, data=data).status_code)
+
+        pids = [desk.pid for desk in server.pool._all]
+        assert list(threads.map(post, range(4))) == [200] * 4
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)  # as a whole process group is told to stop
+        assert list(threads.map(post, range(4))) == [200] * 4
+        os.kill(pids[0], signal.SIGKILL)
+        until(lambda: not is_running(pids[0]))
+        assert sorted(threads.map(post, range(6))) == [200] * 5 + [500]
+        assert list(threads.map(post, range(4))) == [200] * 4
+        left = [desk.pid for desk in server.pool._all]
+        assert left[0] != pids[0]
+        assert left[1] == pids[1]
+    assert not any(is_there(pid) for pid in left)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs, and is not only remembered."""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
