@@ -35,8 +35,8 @@ said: a word or two can be found in any noise."""
 SURE_TEXT = 0.7
 """Probability of the text from which the total stands as it is; below it the total falls in proportion.
 
-Of right pairs by unseen speakers one in eighty is below it; of short texts beside long speech of something else, one in
-thirty still gets more than 20 of 100 (`assets/match.json`).
+Of right pairs by unseen speakers one in a hundred is below it; of short texts beside long speech of something else,
+one in thirty-five still gets more than 20 of 100 (`assets/match.json`).
 """
 
 _PRICE_FLOOR = 0.2

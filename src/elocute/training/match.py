@@ -292,8 +292,8 @@ def card(matcher: Matcher, metrics: dict[str, Any], command: str) -> dict[str, A
         "licence": "Apache-2.0",
         "command": command,
         "limits": [
-            "noisy recordings, noises and tones were heard by the shipped acoustic model; of reversed recordings the posteriors "
-            "were turned round",
+            "noisy recordings, noises and tones were heard by the shipped acoustic model",
+            "of reversed recordings the posteriors were turned round, which is easier than hearing them",
             "other languages than English were not heard",
         ],
         "speech": list(matcher.speech),
