@@ -68,6 +68,8 @@ def make_pool(config: ServerConfig) -> Pool[DeskProcess]:
 def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | None = None) -> FastAPI:
     """The application, for any ASGI server.
 
+    Workers are processes that are spawned: a script that calls this does so below `if __name__ == "__main__":`.
+
     Args:
         config: settings; defaults if None.
         pool: workers, which the application closes when it ends; made here if None.
