@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from elocute.evaluation.bootstrap import Estimate
+if TYPE_CHECKING:
+    from elocute.evaluation.bootstrap import Estimate
 
 NONE = "-"
 """Stands for a figure that does not exist."""
