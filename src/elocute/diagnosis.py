@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from elocute.ctc import logistic
 from elocute.errors import ConfigError
 from elocute.gop import Said
+from elocute.prosody.pauses import runs_of
 from elocute.types import Float64, Int64
 
 ErrorType = Literal["substitution", "deletion", "distortion"]
@@ -299,9 +300,8 @@ def left_out(
 
 def _whole_parts(is_skipped: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which skipped words stand in a run of `WHOLE_PART`, or of two at an end of the text, shape (W,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_skipped.astype(np.int8), [0]])))
     found = np.zeros_like(is_skipped)
-    for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for begin, end in runs_of(is_skipped):
         at_an_end = begin == 0 or end == len(is_skipped)
         found[begin:end] = end - begin >= (2 if at_an_end else WHOLE_PART)
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elocute.prosody.pauses import runs_of
 from elocute.prosody.pitch import Pitch
 from elocute.types import Float64
 
@@ -66,10 +67,8 @@ def melody(pitch: Pitch | None) -> Melody | None:
     if pitch is None or not pitch.is_voiced.any():
         return None
     voiced = pitch.is_voiced
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(np.int8), [0]])))
     runs = tuple(
-        Run(times_s=pitch.times_s[first:last], f0_hz=pitch.f0_hz[first:last])
-        for first, last in edges.reshape(-1, 2).tolist()
+        Run(times_s=pitch.times_s[first:last], f0_hz=pitch.f0_hz[first:last]) for first, last in runs_of(voiced)
     )
     # A lone octave error must not squeeze the rest, so the axis leaves the outermost frames aside.
     low, high = 12 * np.log2(np.percentile(pitch.f0_hz[voiced], [2, 98]))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.prosody.boundaries import Section, phone_edges
-from elocute.prosody.pauses import MIN_PAUSE_S, Pause
+from elocute.prosody.pauses import MIN_PAUSE_S, Pause, runs_of
 from elocute.prosody.sound import FRAME_S, SILENCE, Sound
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Int64
 
@@ -200,10 +200,5 @@ def _frame_behind(time_s: float) -> int:
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
-    """Half-open range of the longest run of true values; (0, 0) if there is none."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    if not len(edges):
-        return 0, 0
-    begins, ends = edges[::2], edges[1::2]
-    longest = int(np.argmax(ends - begins))
-    return int(begins[longest]), int(ends[longest])
+    """Half-open range of the longest run of true values, the first of several; (0, 0) if there is none."""
+    return max(runs_of(flags), key=lambda run: run[1] - run[0], default=(0, 0))

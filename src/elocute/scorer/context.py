@@ -46,10 +46,11 @@ CONTEXT_FEATURES: tuple[str, ...] = (
 )
 """Names of the columns of `phone_context`."""
 
-_SUMMARIES = ("mean", "std", "p10", "p90")
+SUMMARIES = ("mean", "std", "p10", "p90")
+"""Of the phones' scalars over an utterance, in `UTTERANCE_CONTEXT`."""
 UTTERANCE_CONTEXT: tuple[str, ...] = (
     *UTTERANCE_FEATURES,
-    *(f"{summary}_{name}" for summary in _SUMMARIES for name in SCALARS),
+    *(f"{summary}_{name}" for summary in SUMMARIES for name in SCALARS),
     "words",
     *PROSODY_FEATURES,
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from elocute.corpora.speechocean762 import UTTERANCE_SCORES
 from elocute.evaluation import bootstrap_by_group, pcc
-from elocute.scorer.context import UTTERANCE_CONTEXT, utterance_context
+from elocute.scorer.context import SUMMARIES, UTTERANCE_CONTEXT, utterance_context
 from elocute.scorer.manner import GROUPS
 from elocute.training.scorer import Predicted
 from elocute.training.scorer_data import ScoredFeatures
@@ -92,7 +92,7 @@ def ablate(
 
 def _columns(group: str) -> frozenset[str]:
     """All columns of `UTTERANCE_CONTEXT` that a group measures."""
-    elsewhere = (f"{summary}_{name}" for summary in ("mean", "std", "p10", "p90") for name in _ELSEWHERE[group])
+    elsewhere = (f"{summary}_{name}" for summary in SUMMARIES for name in _ELSEWHERE[group])
     return frozenset(UTTERANCE_CONTEXT) & {*GROUPS[group], *_ELSEWHERE[group], *elsewhere}
 
 

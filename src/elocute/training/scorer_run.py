@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -233,13 +234,9 @@ def out_of_fold(
     ) as pool:
         jobs = [pool.submit(train_fold, tables, natives, fold_of, fold, config) for fold in range(config.folds)]
         scorers = dict(enumerate(job.result() for job in jobs))
-    predicted = []
-    for table in tables[:2]:
-        found: dict[str, Predicted] = {}
-        for fold, scorer in scorers.items():
-            unseen = [row for row in table if fold_of[row.speaker] == fold]
-            found |= {row.id: one for row, one in zip(unseen, scorer.predict(unseen), strict=True)}
-        predicted.append([found[row.id] for row in table])
+    predicted = [
+        _unseen(table, fold_of, {fold: scorer.predict for fold, scorer in scorers.items()}) for table in tables[:2]
+    ]
     return scorers, predicted[0], predicted[1]
 
 
@@ -247,10 +244,19 @@ def smooth_of_folds(
     scorers: Mapping[int, FoldScorer], rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]
 ) -> list[Predicted]:
     """What the transformers alone say of utterances whose speakers they did not see, in their order."""
+    return _unseen(rows, fold_of, {fold: partial(predict, scorer.members) for fold, scorer in scorers.items()})
+
+
+def _unseen(
+    rows: Sequence[ScoredFeatures],
+    fold_of: Mapping[str, int],
+    predictors: Mapping[int, Callable[[Sequence[ScoredFeatures]], list[Predicted]]],
+) -> list[Predicted]:
+    """Predictions of every utterance by what did not see the fold of its speaker, in their order."""
     found: dict[str, Predicted] = {}
-    for fold, scorer in scorers.items():
-        unseen = [row for row in rows if fold_of[row.speaker] == fold]
-        found |= {row.id: one for row, one in zip(unseen, predict(scorer.members, unseen), strict=True)}
+    for fold, predictor in predictors.items():
+        own = [row for row in rows if fold_of[row.speaker] == fold]
+        found |= {row.id: one for row, one in zip(own, predictor(own), strict=True)}
     return [found[row.id] for row in rows]
 
 
