@@ -45,7 +45,7 @@ examples: $(VENV)/.core ## make the recordings in examples/ again (needs flite)
 # torch (+cpu) is cut off, so that the pins hold for the ordinary registry too.
 constraints: ## pin the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear build/constraints
-	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet '.[train,evaluate,gruut,plot,praat,serve,dev]'
+	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet '.[train,evaluate,gruut,plot,praat,serve,hf,retrieval,dev]'
 	{ echo "# Made by: make constraints ($$($(PYTHON) --version), $$(uname -sm))"; \
 	  build/constraints/bin/python -m pip --disable-pip-version-check freeze --exclude elocute \
 	  | sed 's/+cpu$$//'; } > constraints.new
