@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from elocute.audio import load_audio
+from elocute.errors import AudioError
 from elocute.phones import phonemize
 from elocute.report import Report
 from elocute.server.provisional import Follower, prefixes
@@ -261,6 +263,26 @@ def test_a_client_that_goes_away_is_forgotten() -> None:
         with talking(server) as socket:
             socket.send(start())
             assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_looking_for_words_takes_no_place_from_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    gate.is_open.set()
+    looks = threading.Event()
+
+    def hear(self: Gate, audio: Audio) -> None:
+        looks.set()
+        time.sleep(0.3)
+        raise AudioError("too short to tell")
+
+    monkeypatch.setattr(Gate, "posteriors", hear)
+    with served(ServerConfig(), gated(gate, waiting=0)) as server, talking(server) as socket:
+        socket.send(start())
+        socket.send(pcm())
+        assert looks.wait(10)
+        socket.send(STOP)
+        answers, code = said(socket)
+    assert (answers[-1]["type"], code) == ("final", 1000)
 
 
 def test_a_busy_server_says_so_in_the_end() -> None:

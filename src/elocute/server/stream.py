@@ -160,16 +160,14 @@ class Stream:
         """Words that are finished now; none where no worker is free, or nothing can be told yet."""
         job = Follow(wanted=asked.wanted, recording=self._recording(asked), follower=follower)
         try:
-            return await self._pool.run(lambda desk, ticket: desk.do(job), self._stopped)
-        except (Busy, Abandoned, TooSlow):
-            pass  # others were faster, or the recording has ended
+            # To its end, also where the recording ends meanwhile: one given up would keep its place in the pool while
+            # the report asks for one, and a server without a queue would call itself busy because of its own look.
+            return await self._pool.run(lambda desk, ticket: desk.do(job), _never)
+        except (Busy, TooSlow):
+            pass  # others were faster
         except (AudioError, AlignmentError):
             pass  # silent, or too short, so far: the final report will say so if it stays like that
         return Followed(follower=follower, words=())
-
-    async def _stopped(self) -> None:
-        """Return when the recording has ended."""
-        await self._stop.wait()
 
     def _recording(self, asked: Begin) -> Recording:
         """What was sent until now."""
@@ -201,6 +199,11 @@ class Stream:
     async def _send(self, message: dict[str, Any]) -> None:
         """Send one message."""
         await self._socket.send_text(json.dumps(message, ensure_ascii=False, allow_nan=False))
+
+
+async def _never() -> None:
+    """Wait until it is cancelled."""
+    await asyncio.Event().wait()
 
 
 async def close_with(socket: WebSocket, problem: Problem) -> None:
