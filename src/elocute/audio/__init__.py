@@ -66,7 +66,11 @@ def load_audio(
 
 
 def audio_from_array(
-    samples: NDArray[Any], sample_rate: int | None, *, max_duration_s: float = _DEFAULTS.max_duration_s
+    samples: NDArray[Any],
+    sample_rate: int | None,
+    *,
+    max_duration_s: float = _DEFAULTS.max_duration_s,
+    name: str = "recording (array)",
 ) -> Audio:
     """Turn samples in memory, such as the chunks of a stream joined, into `Audio`.
 
@@ -74,11 +78,11 @@ def audio_from_array(
         samples: shape (N,) or (N, channels); floats with full scale 1, or integers of any width.
         sample_rate: Hz.
         max_duration_s: a longer recording is refused.
+        name: what complaints call it.
 
     Raises:
         AudioError, ConfigError: as `load_audio`.
     """
-    name = "recording (array)"
     checks.check_limit(max_duration_s)
     checks.check_array(name, samples)
     rate = checks.check_rate(name, sample_rate)

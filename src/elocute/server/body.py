@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-
-from starlette.types import Receive
+from typing import TYPE_CHECKING
 
 from elocute.server.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
 
 _DRAIN_S = 5.0
 

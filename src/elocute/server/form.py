@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
-
 from elocute.server.body import Body, too_large
 from elocute.server.problems import Problem
 
@@ -42,6 +39,9 @@ async def read_form(content_type: str | None, body: Body, *, file_fields: frozen
     Raises:
         Problem: not a multipart form, malformed, too large, too slow, or the client is gone.
     """
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser
+
     parts = _Parts(file_fields=file_fields, max_file_bytes=max_file_bytes)
     parser = MultipartParser(
         _boundary(content_type),
@@ -70,6 +70,8 @@ async def read_form(content_type: str | None, body: Body, *, file_fields: frozen
 
 def _boundary(content_type: str | None) -> bytes:
     """What separates the parts."""
+    from python_multipart.multipart import parse_options_header
+
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
         raise Problem(
@@ -131,6 +133,8 @@ class _Parts:
 
     def end_headers(self) -> None:
         """All headers of a part are there: what is its name?"""
+        from python_multipart.multipart import parse_options_header
+
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         try:
             self._name = options.get(b"name", b"").decode("utf-8")

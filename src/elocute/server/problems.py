@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
-
-from starlette.responses import Response
+from typing import TYPE_CHECKING, Any, Literal
 
 from elocute.errors import (
     AlignmentError,
@@ -18,6 +16,9 @@ from elocute.errors import (
     TextError,
     UnreadableAudioError,
 )
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,7 +37,9 @@ Code = Literal[
     "busy",
     "client-gone",
     "mistake",
+    "crash",
     "not-ready",
+    "stopping",
     "too-slow",
 ]
 
@@ -55,7 +58,9 @@ KINDS: Mapping[Code, tuple[int, str]] = {
     "busy": (429, "The server is busy"),
     "client-gone": (499, "The client went away"),
     "mistake": (500, "The server made a mistake"),
+    "crash": (500, "The assessment crashed"),
     "not-ready": (503, "The server is not ready"),
+    "stopping": (503, "The server is stopping"),
     "too-slow": (504, "The assessment took too long"),
 }
 """Status and title of every kind of problem; the code of a kind never changes, its words may."""
@@ -108,6 +113,8 @@ class Problem(Exception):  # noqa: N818 - it is an answer, no error of ours
 
     def response(self, request_id: str) -> Response:
         """The problem as an answer."""
+        from starlette.responses import Response  # here, because a page that assesses by itself has no server
+
         return Response(
             json.dumps(self.document(request_id), ensure_ascii=False, allow_nan=False),
             status_code=self.status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -66,6 +67,13 @@ class Answer:
     stages_s: dict[str, float]
 
 
+class Source(Protocol):
+    """Something that can be heard."""
+
+    def audio(self) -> Audio:
+        """Its samples; AudioError if they cannot be used."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recording:
     """A recording as it was sent.
@@ -102,7 +110,7 @@ class Assess:
     """
 
     wanted: Wanted
-    recording: Recording
+    recording: Source
 
     def __call__(self, desk: Desk) -> Answer:
         """Assess it.
