@@ -30,6 +30,33 @@ def test_probability_is_the_sum_over_all_paths(problem: Problem) -> None:
 
 
 @patient
+@given(problems(), st.lists(st.integers(0, 5), max_size=4))
+def test_a_forward_pass_that_goes_on_is_the_whole_one(problem: Problem, cuts: list[int]) -> None:
+    whole = ctc.lattice(problem.log_probs, problem.labels, problem.blank_id).alpha
+    bounds = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    before, rows = None, []
+    for first, last in itertools.pairwise(bounds):
+        rows.append(ctc.forward(problem.log_probs[first:last], problem.labels, problem.blank_id, before=before))
+        before = rows[-1][-1] if len(rows[-1]) else before
+    np.testing.assert_allclose(np.concatenate(rows), whole, rtol=1e-12, atol=1e-12)
+
+
+def test_a_long_forward_pass_goes_on_frame_by_frame() -> None:
+    log_probs, labels = random_log_probs(1, 400, 12, peakiness=8), [1 + k * k % 11 for k in range(60)]
+    before, rows = None, []
+    for frame in log_probs:
+        rows.append(ctc.forward(frame[None], labels, before=before))
+        before = rows[-1][0]
+    np.testing.assert_allclose(np.concatenate(rows), ctc.lattice(log_probs, labels).alpha, rtol=1e-12, atol=1e-12)
+
+
+def test_a_forward_pass_of_other_labels_does_not_go_on() -> None:
+    before = ctc.forward(random_log_probs(0, 3, 4), [1, 2])[-1]
+    with pytest.raises(ValueError, match="from the same labels"):
+        ctc.forward(random_log_probs(0, 3, 4), [1, 2, 3], before=before)
+
+
+@patient
 @given(problems())
 def test_backward_sums_to_the_same_probability(problem: Problem) -> None:
     lattice = ctc.lattice(problem.log_probs, problem.labels, problem.blank_id)

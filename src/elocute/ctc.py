@@ -136,6 +136,30 @@ def forward_log_prob(log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_
     return _final_log_prob(_forward(state_emissions(frames, ids, blank_id), jump_log_weights(ids)))
 
 
+def forward(
+    log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_id: int = 0, *, before: Float64 | None = None
+) -> Float64:
+    """Alpha of a forward pass that goes on when more frames come.
+
+    Args:
+        log_probs: natural-log posteriors of the frames that are new, shape (T, V).
+        labels: label ids as in `lattice`.
+        blank_id: column of the CTC blank.
+        before: alpha of the frame before them, shape (2S+1,): the last row of what this gave then; None at the start.
+
+    Returns:
+        Shape (T, 2S+1): what `lattice` of all frames together has for the new ones, however they were divided.
+
+    Raises:
+        ValueError: as `lattice`, or `before` is of other labels.
+    """
+    frames, ids = checked(log_probs, labels, blank_id)
+    emissions = state_emissions(frames, ids, blank_id)
+    if before is not None and before.shape != emissions.shape[1:]:
+        raise ValueError(f"before has shape {before.shape}; expected {emissions.shape[1:]}, from the same labels")
+    return _forward(emissions, jump_log_weights(ids), before)
+
+
 def spliced_log_probs(around: Lattice, splices: Sequence[Splice]) -> Float64:
     """Log P(labels with one splice made | x) of each splice, shape (N,).
 
@@ -244,20 +268,27 @@ def checked(log_probs: ArrayLike, labels: Sequence[int] | Int64, blank_id: int) 
     return frames, ids
 
 
-def _forward(emissions: Float64, jumps: Float64) -> Float64:
-    """Alpha, shape (T, ..., 2S+1), of one problem or of several side by side; `jumps` has shape (..., S-1)."""
+def _forward(emissions: Float64, jumps: Float64, before_first: Float64 | None = None) -> Float64:
+    """Alpha, shape (T, ..., 2S+1), of one problem or of several side by side; `jumps` has shape (..., S-1).
+
+    With `before_first`, shape (..., 2S+1), the walks do not start here but go on from the frame that had this alpha.
+    """
     # An impossible state in front spares the first real state, which nothing moves into, a case of its own.
-    alpha = np.full((*emissions.shape[:-1], emissions.shape[-1] + 1), NEG_INF)
-    if len(alpha):
+    row = 0 if before_first is None else 1
+    alpha = np.full((row + len(emissions), *emissions.shape[1:-1], emissions.shape[-1] + 1), NEG_INF)
+    if before_first is not None:
+        alpha[0, ..., 1:] = before_first
+    elif len(alpha):
         alpha[0, ..., 1:3] = emissions[0, ..., :2]
     before, now = alpha[:-1], alpha[1:]
     # Slicing all frames at once, outside the loop, halves the cost of a frame.
-    steps = before[..., 1:], before[..., :-1], before[..., 2:-2:2], now[..., 1:], now[..., 4::2], emissions[1:]
+    emitted = emissions[1 - row :]
+    steps = before[..., 1:], before[..., :-1], before[..., 2:-2:2], now[..., 1:], now[..., 4::2], emitted
     for stay, move, jump, arrive, arrive_by_jump, emission in zip(*steps, strict=True):
         np.logaddexp(stay, move, out=arrive)
         np.logaddexp(arrive_by_jump, jump + jumps, out=arrive_by_jump)
         arrive += emission
-    return alpha[..., 1:]
+    return alpha[row:, ..., 1:]
 
 
 def _spliced(around: Lattice, splices: Sequence[Splice]) -> Float64:
