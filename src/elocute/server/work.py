@@ -47,9 +47,9 @@ class Desk:
         return self._others[scale, sensitivity]
 
     def _warm_up(self) -> None:
-        """Assess a second of noise, so that lexicon, G2P model and buffers are there before the first request."""
-        noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-        self._first.assess(audio_from_array(noise, 16_000), "hello elocute")
+        """Assess a second of a tone, so that lexicon, G2P model and buffers are there before the first request."""
+        tone = (0.1 * np.sin(2e-5 * np.square(np.arange(16_000.0)))).astype(np.float32)
+        self._first.assess(audio_from_array(tone, 16_000), "hello elocute")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
