@@ -25,8 +25,9 @@ NARROWER = {"acoustic": {"audio"}}
 
 # Packages that only these rooms may import. What is not named here is free, save for FORBIDDEN.
 ONLY_IN = {
-    "torch": {"training", "mllm", "cli"},  # cli: inside the commands of `elocute train`, see the cost test below
-    "transformers": {"training", "mllm", "retrieval"},
+    # cli: inside the commands of `elocute train`, see the cost test below
+    "torch": {"acoustic", "training", "mllm", "cli"},
+    "transformers": {"acoustic", "training", "mllm", "retrieval"},
     "onnx": {"training"},
     "onnxscript": {"training"},
     "lightgbm": {"training"},

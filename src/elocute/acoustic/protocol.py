@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -51,7 +53,14 @@ def load_backend(name: str, *, threads: int | None = None) -> Backend:
     Raises:
         ConfigError: no such backend.
     """
-    backend: Backend = named_entry_point(ENTRY_POINT_GROUP, name, "backend").load()(threads=threads)
+    point, place = find_backend(name)
+    factory = point.load()
+    takes_place = bool(_positional(factory))
+    if takes_place and not place:
+        raise ConfigError(f"backend is {name!r}; expected a model after it, such as '{point.name}:FOLDER'")
+    if place is not None and not takes_place:
+        raise ConfigError(f"backend is {name!r}; expected {point.name!r} alone, which is one model and takes no place")
+    backend: Backend = factory(place, threads=threads) if takes_place else factory(threads=threads)
     return backend
 
 
@@ -66,6 +75,22 @@ def named_entry_point(group: str, name: str, what: str) -> EntryPoint:
         names = sorted({point.name for point in entry_points(group=group)})
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+def find_backend(name: str) -> tuple[EntryPoint, str | None]:
+    """The entry point of a backend's name, and the place behind the colon; None where there is no colon.
+
+    Raises:
+        ConfigError: no such backend.
+    """
+    family, colon, place = name.partition(":")
+    return named_entry_point(ENTRY_POINT_GROUP, family, "backend"), place if colon else None
+
+
+def _positional(factory: Callable[..., object]) -> list[str]:
+    """Parameters of a factory that take a value by position."""
+    kinds = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return [one.name for one in signature(factory).parameters.values() if one.kind in kinds and one.name != "threads"]
+
+
         raise ConfigError(f"{what} is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
     return next(iter(points))
 

@@ -1,0 +1,57 @@
+"""Models that users keep in a folder: found, read and told apart, with clear words for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from elocute.errors import ConfigError
+
+_BLOCK = 1 << 16
+_BLOCKS = 64
+"""Of a file of weights so many blocks of so many bytes, evenly spread, tell it from others."""
+
+
+def existing_folder(place: str, family: str) -> Path:
+    """The folder of `family:place`; ConfigError where there is none."""
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        what = "is a file" if folder.is_file() else "does not exist"
+        raise ConfigError(f"backend is '{family}:{place}', and {folder} {what}; expected the folder of a model")
+    return folder
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object in a file; ConfigError where it is missing or something else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path.parent} has no {path.name}; expected all files of the model") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is not JSON ({error}); fetch or make the model again") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds {type(value).__name__}; expected a JSON object")
+    return value
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """What tells a model's files from others: names, sizes, and blocks of what is in them; 12 hexadecimal digits.
+
+    Weights of gigabytes are not read as a whole. Two files that were made on purpose to differ only between the blocks
+    would not be told apart; two trainings always are.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            step = max(size // _BLOCKS, _BLOCK)
+            for start in range(0, size, step):
+                file.seek(start)
+                digest.update(file.read(_BLOCK))
+            file.seek(max(size - _BLOCK, 0))
+            digest.update(file.read(_BLOCK))
+    return digest.hexdigest()[:12]
