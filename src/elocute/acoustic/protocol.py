@@ -50,8 +50,12 @@ def backend_names() -> list[str]:
 def load_backend(name: str, *, threads: int | None = None) -> Backend:
     """Load an installed backend by name; threads of one inference, None leaves the choice to its run-time.
 
+    Of a name such as "hf:models/phones" what stands after the colon, a place, goes to the factory first:
+    `factory(place, threads=...)`.
+
     Raises:
-        ConfigError: no such backend.
+        ConfigError: no such backend, a place that is missing, wrong, or not asked for.
+        MissingExtraError: the backend needs packages that are not installed.
     """
     point, place = find_backend(name)
     factory = point.load()
@@ -64,17 +68,6 @@ def load_backend(name: str, *, threads: int | None = None) -> Backend:
     return backend
 
 
-def named_entry_point(group: str, name: str, what: str) -> EntryPoint:
-    """What installed packages offer under a name in a group; `what` is what a complaint calls it.
-
-    Raises:
-        ConfigError: nothing of this name.
-    """
-    points = entry_points(group=group, name=name)
-    if not points:
-        names = sorted({point.name for point in entry_points(group=group)})
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
 def find_backend(name: str) -> tuple[EntryPoint, str | None]:
     """The entry point of a backend's name, and the place behind the colon; None where there is no colon.
 
@@ -91,6 +84,17 @@ def _positional(factory: Callable[..., object]) -> list[str]:
     return [one.name for one in signature(factory).parameters.values() if one.kind in kinds and one.name != "threads"]
 
 
+def named_entry_point(group: str, name: str, what: str) -> EntryPoint:
+    """What installed packages offer under a name in a group; `what` is what a complaint calls it.
+
+    Raises:
+        ConfigError: nothing of this name.
+    """
+    points = entry_points(group=group, name=name)
+    if not points:
+        names = sorted({point.name for point in entry_points(group=group)})
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"{what} is {name!r}; expected one of {', '.join(names) or 'none installed'}{hint}")
     return next(iter(points))
 
