@@ -34,6 +34,8 @@ def recording(seconds: float, *, amplitude: float = 0.1, seed: int = 0, snr_db: 
 class RatedBackend(PlantedBackend):
     """Rates, too, as the shipped model does: what is spoken is good, any other phone would be bad in its frames."""
 
+    has_ratings = True
+
     def posteriors(self, audio: Audio) -> Posteriors:
         """As planted, with ratings of 0 to 2."""
         return rated(super().posteriors(audio))

@@ -2,14 +2,18 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from elocute.acoustic.fake import PlantedBackend
 from elocute.assessor import Assessor, cut, embedded_detector
+from elocute.assets import asset_path
 from elocute.config import AssessorConfig
 from elocute.diagnosis import Detector
 from elocute.errors import AlignmentError, ConfigError, TextError
@@ -105,6 +109,24 @@ def test_the_detector_of_the_card_is_used_unless_another_is_given():
     given = Assessor(backend=backend, scorer=ListeningScorer(), detector=DETECTOR)
     assert (given.detector, given.scorer.name) == (DETECTOR, "listening")
     assert given.assess(recording(3.0), TEXT).model.scorer == "listening 1"
+
+
+def test_the_scorer_suits_the_backend_unless_the_settings_name_one(tmp_path: Path):
+    rated, unrated = RatedBackend(PHONES, SAID), PlantedBackend(PHONES, SAID)
+    assert (Assessor(backend=rated).scorer.name, Assessor(backend=unrated).scorer.name) == ("embedded", "unrated")
+    assert Assessor(backend=rated).detector != Assessor(backend=unrated).detector
+    report = Assessor(backend=unrated).assess(recording(3.0), TEXT)
+    assert any("for any backend" in warning for warning in report.warnings)
+    for stem in ("scorer", "scorer_unrated"):
+        (tmp_path / stem).mkdir()
+        for suffix in ("json", "onnx"):
+            shutil.copy(asset_path(f"{stem}.{suffix}"), tmp_path / stem / f"scorer.{suffix}")
+    config = AssessorConfig(scorer=str(tmp_path / "scorer_unrated"))
+    own = Assessor(config, backend=rated).assess(recording(3.0), TEXT)
+    assert own.model.scorer.startswith("scorer_unrated ")
+    assert not any("for any backend" in warning for warning in own.warnings)
+    with pytest.raises(ConfigError, match="learned to rely on ratings, and backend planted gives none"):
+        Assessor(AssessorConfig(scorer=str(tmp_path / "scorer")), backend=unrated)
 
 
 def test_likely_confusions_need_less_evidence_unless_they_are_switched_off():

@@ -99,15 +99,14 @@ def finding(
         ),
         "doubts": np.linspace(0.0, 1.0, len(SAID)),
         "match": FITS,
-        "has_ratings": True,
         "symbols": PHONES,
     }
     return Finding(**(facts | changes))  # type: ignore[arg-type]
 
 
-def written(found: Finding, scale: int = 100) -> Report:
+def written(found: Finding, scale: int = 100, scorer: str = "listening 1") -> Report:
     """The report, which survives its JSON."""
-    report = write_report(found, scale=scale, backend="planted 1", scorer="listening 1")
+    report = write_report(found, scale=scale, backend="planted 1", scorer=scorer)
     assert Report.from_json(report.to_json()) == report
     assert [word.text_index for word in report.text_words] == list(range(5))
     for item in report.mispronunciations:
@@ -472,12 +471,12 @@ def test_what_is_surely_this_text_is_speech():
 def test_warnings_name_what_makes_scores_less_certain():
     found = finding(evenly(SAID))
     quality = replace(found.recording.quality, clipped=0.02, rms_db=-50.0, snr_db=4.0)
-    found = replace(found, recording=replace(found.recording, quality=quality), has_ratings=False)
-    warnings = written(found).warnings
+    found = replace(found, recording=replace(found.recording, quality=quality))
+    warnings = written(found, scorer="unrated 1").warnings
     for start in (
         "audio is clipped (2.0% of samples)",
         "audio is faint (-50 dB)",
         "audio is noisy (about 4 dB",
-        "backend planted gives no ratings",
+        "scores come from the scorer for any backend",
     ):
         assert any(warning.startswith(start) for warning in warnings), start

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-from elocute.acoustic import Backend, load_backend
-from elocute.assets import read_card
+from elocute.acoustic import Backend, load_backend, rates
+from elocute.assets import SCORERS, read_card
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
 from elocute.ctc import min_frames
@@ -28,7 +29,7 @@ from elocute.prosody.trackers import load_pitch_tracker
 from elocute.report import Report
 from elocute.report_writer import write_report
 from elocute.scorer import Analysis, Features, analyse
-from elocute.scorer.embedded import EmbeddedScorer, Scores
+from elocute.scorer.embedded import EmbeddedScorer, Scores, read_scorer, shipped_scorer
 from elocute.scorer.manner import prosody_features
 from elocute.types import SAMPLE_RATE_HZ, Audio, Canonical, Float64, Int64, Posteriors
 
@@ -78,11 +79,13 @@ class Assessor:
     Args:
         config: settings; defaults if None.
         backend: an acoustic backend to use in place of the one that the settings name.
-        scorer: a scorer to use in place of the embedded one, whose card still sets the detector.
+        scorer: a scorer to use in place of that of the settings.
+        detector: a detector to use in place of that in the scorer's card; a scorer that has no card goes with the one
+            that ships.
 
     Raises:
-        ConfigError: unknown backend, scale, sensitivity, nbest or threads, or a backend whose phones are not the
-            scorer's.
+        ConfigError: unknown backend, scorer, scale, sensitivity, nbest or threads, or a backend whose phones or lack of
+            ratings do not suit the scorer.
     """
 
     def __init__(
@@ -107,11 +110,24 @@ class Assessor:
                 f"backend {self.backend.name} has {len(phone_set.symbols)} phones; the embedded scorer expects the 39 "
                 "ARPABET phones in alphabetical order, one label each"
             )
-        self.scorer: Scorer = scorer or EmbeddedScorer()
-        self.detector = detector or embedded_detector()
+        self.scorer: Scorer = scorer or self._own_scorer()
+        shipped = read_card(SCORERS[rates(self.backend)][1])
+        self.detector = detector or detector_of(getattr(self.scorer, "card", shipped))
         self.detector.flagged_from(self.config.sensitivity)  # a wrong sensitivity is refused here
         self.prior = learned_prior() if self.config.confusions else flat_prior()
         self.tracker = load_pitch_tracker(self.config.pitch)
+
+    def _own_scorer(self) -> EmbeddedScorer:
+        """The scorer that the settings name, else the shipped one that suits the backend."""
+        if self.config.scorer is None:
+            return shipped_scorer(rated=rates(self.backend))
+        found = read_scorer(Path(self.config.scorer))
+        if found.needs_ratings and not rates(self.backend):
+            raise ConfigError(
+                f"scorer {self.config.scorer} learned to rely on ratings, and backend {self.backend.name} gives none; "
+                f"train one with `elocute train scorer --backend {self.config.backend}`"
+            )
+        return found
 
     def assess(
         self,
@@ -198,7 +214,6 @@ class Assessor:
                 share=len(said) / len(words),
                 matcher=embedded_matcher(),
             ),
-            has_ratings=posteriors.ratings is not None,
             symbols=posteriors.phone_set.symbols,
         )
 
@@ -261,8 +276,13 @@ def assess(audio: AudioSource, text: str, *, sample_rate: int | None = None) -> 
 
 
 def embedded_detector() -> Detector:
-    """The detector in the scorer's card."""
-    stored = read_card("scorer")["detector"]
+    """The detector that goes with the embedded acoustic model."""
+    return detector_of(read_card(SCORERS[True][1]))
+
+
+def detector_of(card: Mapping[str, Any]) -> Detector:
+    """The detector in a scorer's card."""
+    stored = card["detector"]
     low, normal, high, least = stored["thresholds"]
     return Detector(bias=stored["bias"], weights=tuple(stored["weights"]), thresholds=(low, normal, high, least))
 

@@ -23,6 +23,7 @@ class AssessorConfig:
 
     Attributes:
         backend: name of the acoustic backend.
+        scorer: folder of a scorer made by `elocute train scorer`; None takes the shipped one that suits the backend.
         scale: scores go from 0 to this; 100, 10 or 1.
         threads: threads of one inference; None leaves the choice to the run-time.
         nbest: candidates for what was said that the report lists at every phone.
@@ -33,6 +34,7 @@ class AssessorConfig:
     """
 
     backend: str = "embedded"
+    scorer: str | None = None
     scale: int = 100
     threads: int | None = None
     nbest: int = 5

@@ -34,7 +34,6 @@ class Finding:
         diagnosis: theirs.
         doubts: probability that each phone of the whole text is wrong.
         match: how well the recording and the text go together.
-        has_ratings: whether the acoustic model gave the ratings that the scorer learned from.
         symbols: of the phone set, in order.
         reference: its melody beside that of a reference recording; None without one, or where too little is voiced.
     """
@@ -51,7 +50,6 @@ class Finding:
     diagnosis: Diagnosis
     doubts: Float64
     match: Match
-    has_ratings: bool
     symbols: Sequence[str]
     reference: MelodyComparison | None = None
 

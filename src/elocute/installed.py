@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
 from typing import Any, Literal
 
-from elocute.assets import read_asset, read_card
+from elocute.assets import SCORERS, read_asset, read_card
 from elocute.errors import ConfigError
 
 Role = Literal["backend", "scorer", "g2p"]
@@ -45,7 +46,8 @@ def installed_models() -> list[Model]:
         ConfigError: an asset or its card is missing or damaged.
     """
     backends = sorted(entry_points(group="elocute.backends"), key=lambda point: point.name)
-    return [*map(_backend, backends), _asset("scorer", "embedded", "scorer"), _asset("g2p", "model", "g2p")]
+    scorers = [_asset("scorer", name, stem) for name, stem in SCORERS.values()]
+    return [*map(_backend, backends), *scorers, _asset("g2p", "model", "g2p")]
 
 
 def installed_document() -> dict[str, Any]:
@@ -53,22 +55,33 @@ def installed_document() -> dict[str, Any]:
     return {"version": version("elocute"), "models": [asdict(model) for model in installed_models()]}
 
 
-def model_versions(backend: str) -> dict[str, str]:
+def model_versions(backend: str, scorer: str | None = None) -> dict[str, str]:
     """Versions and hashes of the models and of the lexicon that shape the reports of a backend; tells runs apart.
 
+    Args:
+        backend: by name.
+        scorer: folder of the user's scorer; None for the shipped ones, of which the backend takes one.
+
     Raises:
-        ConfigError: no such backend, or an asset is missing.
+        ConfigError: no such backend or scorer, or an asset is missing.
     """
     found = installed_models()
     named = [model for model in found if model.role == "backend" and model.name == backend]
     if not named:
         names = ", ".join(model.name for model in found if model.role == "backend")
         raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
-    lexicon = read_asset("lexicon.bin")
     used = [*named, *(model for model in found if model.role != "backend")]
-    return {"lexicon": hashlib.sha256(lexicon).hexdigest()} | {
-        model.role: f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used
-    }
+    versions = {"lexicon": hashlib.sha256(read_asset("lexicon.bin")).hexdigest()}
+    for role in ("backend", "scorer", "g2p"):
+        known = [f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used if model.role == role]
+        versions[role] = "; ".join(known)
+    if scorer is not None:
+        from elocute.scorer.embedded import read_scorer
+
+        card = read_scorer(Path(scorer)).card
+        model = (Path(scorer) / "scorer.onnx").read_bytes()
+        versions["scorer"] = f"{scorer} {card['version']} {hashlib.sha256(model).hexdigest()}"
+    return versions
 
 
 def _backend(point: EntryPoint) -> Model:

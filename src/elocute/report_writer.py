@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from elocute.assets import SCORERS
 from elocute.diagnosis import Inserted
 from elocute.finding import Finding
 from elocute.gop import Extra
@@ -41,7 +42,8 @@ ADDED_FRAMES = 2
 def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
     """The report on a scale of 0 to `scale`; `backend` and `scorer` with their versions."""
     model = ModelFacts(backend=backend, scorer=scorer, version=_version())
-    return _Writer(finding, scale, model, finding.analysis.found.lattice.label_occupancies()).report()
+    occupied = finding.analysis.found.lattice.label_occupancies()
+    return _Writer(finding, scale, model, occupied, finding.is_scorable).report()
 
 
 @cache
@@ -52,24 +54,26 @@ def _version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes a finding; `is_scorable` False leaves all scores and errors out.
+    """Writes a finding; where it is not scorable all scores and errors are left out.
 
     Attributes:
         found: what to write.
         scale: of the scores.
         model: what found it.
         occupied: shape (T', L), probability that a frame that was looked at says each phone that was said.
+        is_scorable: of the finding, asked once because every phone needs it.
     """
 
     found: Finding
     scale: int
     model: ModelFacts
     occupied: Float64
+    is_scorable: bool
 
     def report(self) -> Report:
         """The report."""
         text = [self._word(index, word) for index, word in enumerate(self.found.canonical.words)]
-        words = tuple(self._with_extras(text)) if self.found.is_scorable else tuple(text)
+        words = tuple(self._with_extras(text)) if self.is_scorable else tuple(text)
         share = len(self.found.spoken) / len(text)
         scores, recording = self.found.scores, self.found.recording
         return Report(
@@ -93,15 +97,15 @@ class _Writer:
             ),
             words=words,
             mispronunciations=_mispronunciations(words),
-            fluency=fluency_facts(self.found, words) if self.found.is_scorable else None,
-            prosody=prosody_facts(self.found) if self.found.is_scorable else None,
+            fluency=fluency_facts(self.found, words) if self.is_scorable else None,
+            prosody=prosody_facts(self.found) if self.is_scorable else None,
             feedback=(),
             warnings=tuple(self._warnings()),
         )
 
     def _scaled(self, score: float) -> float | None:
         """A score of 0 to 1 on the report's scale, rounded to a tenth of a percent of it; None if nothing is scored."""
-        if not self.found.is_scorable:
+        if not self.is_scorable:
             return None
         return round(float(score) * self.scale, {1: 3, 10: 2, 100: 1}[self.scale])
 
@@ -121,7 +125,7 @@ class _Writer:
         places = np.flatnonzero(self.found.analysis.features.word_ids == number)
         phones = [self._phone(int(i), phone) for i, phone in zip(places, word.phones, strict=True)]
         # From the back, so that an added phone does not move the places before it.
-        for added in reversed(self.found.diagnosis.inserted if self.found.is_scorable else ()):
+        for added in reversed(self.found.diagnosis.inserted if self.is_scorable else ()):
             if self._owner(added.gap) == number:
                 at = added.gap - int(places[0])
                 phones.insert(at, _between(self._added(added), phones[:at], phones[at:]))
@@ -137,7 +141,7 @@ class _Writer:
             accuracy=self._scaled(self.found.scores.word_accuracy[number]),
             stress=self._scaled(self._stress(number)),
             total=self._scaled(self.found.scores.word_total[number]),
-            error=error if self.found.is_scorable else None,
+            error=error if self.is_scorable else None,
             variant=word.variant,
             syllables=self._syllables(word, self.found.scores.phone[places], self.found.prosody.stress[number]),
             phonemes=tuple(phones),
@@ -159,10 +163,10 @@ class _Writer:
             end_s=end,
             score=self._scaled(self.found.scores.phone[i]),
             expected=phone.symbol,
-            actual=found.actual if self.found.is_scorable else None,
-            error=found.error if self.found.is_scorable else None,
+            actual=found.actual if self.is_scorable else None,
+            error=found.error if self.is_scorable else None,
             probability=round(found.probability, 4),
-            is_unsure=found.is_unsure and self.found.is_scorable,
+            is_unsure=found.is_unsure and self.is_scorable,
             nbest=tuple(Heard(phone=symbol, probability=round(p, 4)) for symbol, p in found.nbest),
         )
 
@@ -196,7 +200,7 @@ class _Writer:
                 score=self._scaled(0.0),
                 expected=phone.symbol,
                 actual=None,
-                error="deletion" if self.found.is_scorable else None,
+                error="deletion" if self.is_scorable else None,
                 probability=round(float(self.found.doubts[first + k]), 4),
                 is_unsure=False,
                 nbest=(Heard(phone=None, probability=1.0),),
@@ -211,7 +215,7 @@ class _Writer:
             accuracy=self._scaled(0.0),
             stress=None,
             total=self._scaled(0.0),
-            error="omission" if self.found.is_scorable else None,
+            error="omission" if self.is_scorable else None,
             variant=None,
             syllables=self._syllables(word, np.zeros(len(word.phones))),
             phonemes=phones,
@@ -233,7 +237,7 @@ class _Writer:
         for number in sorted({phone.syllable_index for phone in word.phones}):
             inside = [k for k, phone in enumerate(word.phones) if phone.syllable_index == number]
             stresses = [word.phones[k].stress for k in inside if word.phones[k].stress is not None]
-            heard = stress.syllables[number] if stress and self.found.is_scorable else None
+            heard = stress.syllables[number] if stress and self.is_scorable else None
             expected = stresses[0] if stresses else None
             if stress is not None and stress.expected is not None and 1 in (expected, stress.expected == number):
                 expected = int(stress.expected == number)  # another accepted pronunciation stresses that one
@@ -312,14 +316,14 @@ class _Writer:
                 f"hardly any of the text was heard ({heard} of {sounds} sounds), so nothing is scored; check that the "
                 "recording holds speech, and this text"
             )
-        elif not found.is_scorable:
+        elif not self.is_scorable:
             warnings.append("the recording does not fit the text, so nothing is scored; check that this text was read")
         else:
             warnings += self._miscues()
-        if not found.has_ratings:
+        if self.model.scorer.split()[0] == SCORERS[False][0]:
             warnings.append(
-                f"backend {self.model.backend.split()[0]} gives no ratings, which the scorer learned to rely on, so "
-                "scores mean little; train a scorer for it"
+                "scores come from the scorer for any backend, which knows less than one trained on what "
+                f"{self.model.backend.split()[0]} hears; `elocute train scorer --backend` makes one"
             )
         guessed = [word.text for word in found.canonical if word.source == "g2p"]
         if guessed:

@@ -279,6 +279,7 @@ def test_models_shows_the_cards() -> None:
     assert [(model["role"], model["name"]) for model in plain["models"]] == [
         ("backend", "embedded"),
         ("scorer", "embedded"),
+        ("scorer", "unrated"),
         ("g2p", "model"),
     ]
     text = " ".join(runner.invoke(app, ["models"]).stdout.split())

@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Features, analyse
 from elocute.scorer import embedded as module
 from elocute.scorer.context import CONTEXT_FEATURES
-from elocute.scorer.embedded import EmbeddedScorer
+from elocute.scorer.embedded import EmbeddedScorer, read_scorer, shipped_scorer
+from elocute.scorer.features import without_ratings
 from planted import heard, rated, recording
 
 SAID = ["DH", "AH", "B", "L", "AE", "K", "HH", "AE", "T"]
@@ -20,7 +22,12 @@ WORDS = [0, 0, 1, 1, 1, 1, 2, 2, 2]
 
 @pytest.fixture(scope="module")
 def scorer() -> EmbeddedScorer:
-    return EmbeddedScorer()
+    return shipped_scorer()
+
+
+@pytest.fixture(scope="module")
+def unrated_scorer() -> EmbeddedScorer:
+    return shipped_scorer(rated=False)
 
 
 def features(said: list[str], canonical: list[str] = SAID, words: list[int] = WORDS) -> Features:
@@ -32,12 +39,15 @@ def unrated(said: list[str]) -> Features:
     return analyse(heard(said), SAID, WORDS, recording(2.0)).features
 
 
-def test_the_card_is_of_this_model(scorer: EmbeddedScorer):
-    card = json.loads((files("elocute") / "assets" / "scorer.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("rated", "stem"), [(True, "scorer"), (False, "scorer_unrated")])
+def test_the_card_is_of_this_model(rated: bool, stem: str):
+    scorer = shipped_scorer(rated=rated)
+    card = json.loads((files("elocute") / "assets" / f"{stem}.json").read_text(encoding="utf-8"))
+    assert scorer.needs_ratings == card["needs_ratings"] == rated
     assert set(card["features"]) <= {*PHONE_FEATURES, *UTTERANCE_FEATURES}
     assert card["context_features"] == list(CONTEXT_FEATURES)
     assert not set(PHONE_FEATURES) & set(UTTERANCE_FEATURES)  # the card names both kinds in one list
-    assert card["bytes"] == len((files("elocute") / "assets" / "scorer.onnx").read_bytes())
+    assert card["bytes"] == len((files("elocute") / "assets" / f"{stem}.onnx").read_bytes())
     assert scorer.version == card["version"]
     detector = card["detector"]
     assert len(detector["weights"]) == 3
@@ -49,14 +59,14 @@ def test_the_card_is_of_this_model(scorer: EmbeddedScorer):
 def test_a_feature_that_is_not_computed_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "PHONE_FEATURES", (*PHONE_FEATURES[1:], "loudness"))
     with pytest.raises(ConfigError, match=rf"scorer\.onnx needs the feature '{PHONE_FEATURES[0]}'"):
-        EmbeddedScorer()
+        shipped_scorer()
 
 
 @pytest.mark.parametrize("context", [CONTEXT_FEATURES[:-1], (*CONTEXT_FEATURES, "loudness"), CONTEXT_FEATURES[::-1]])
 def test_another_context_than_that_of_the_trees_is_refused(monkeypatch: pytest.MonkeyPatch, context: tuple[str, ...]):
     monkeypatch.setattr(module, "CONTEXT_FEATURES", context)
     with pytest.raises(ConfigError, match=r"trees of assets/scorer\.onnx need another context"):
-        EmbeddedScorer()
+        shipped_scorer()
 
 
 @pytest.mark.parametrize(("canonical", "words"), [(["AH"], [0]), (["S", "AH"], [0, 1]), (SAID, WORDS), (SAID, [0] * 9)])
@@ -88,13 +98,50 @@ def test_a_planted_error_costs_its_own_phone_most(scorer: EmbeddedScorer, place:
 
 
 @pytest.mark.parametrize("place", range(len(SAID)))
-def test_without_ratings_a_planted_error_still_costs_its_own_phone_most(scorer: EmbeddedScorer, place: int):
-    good = scorer.score(unrated(SAID))
-    bad = scorer.score(unrated([*SAID[:place], "SH", *SAID[place + 1 :]]))
+def test_without_ratings_a_planted_error_still_costs_its_own_phone_most(unrated_scorer: EmbeddedScorer, place: int):
+    good = unrated_scorer.score(unrated(SAID))
+    bad = unrated_scorer.score(unrated([*SAID[:place], "SH", *SAID[place + 1 :]]))
     assert (good.phone - bad.phone).argmax() == place
     assert bad.phone.argmin() == place
     assert (bad.error_log_odds - good.error_log_odds).argmax() == place
     assert bad.total < good.total
+
+
+def test_ratings_are_nothing_to_the_scorer_that_learned_without(unrated_scorer: EmbeddedScorer):
+    """So it may be used with any backend."""
+    with_ratings, without = features(SAID), unrated(SAID)
+    assert not np.array_equal(with_ratings.phone, without.phone)
+    np.testing.assert_array_equal(without_ratings(with_ratings).phone, without.phone)
+    np.testing.assert_array_equal(without_ratings(with_ratings).utterance, without.utterance)
+    np.testing.assert_array_equal(unrated_scorer.score(with_ratings).phone, unrated_scorer.score(without).phone)
+
+
+def test_a_scorer_of_the_users_is_read_from_its_folder(tmp_path: Path, scorer: EmbeddedScorer):
+    assets = files("elocute") / "assets"
+    for name in ("scorer.onnx", "scorer.json"):
+        (tmp_path / name).write_bytes((assets / name).read_bytes())
+    own = read_scorer(tmp_path)
+    assert (own.name, own.version) == (tmp_path.name, scorer.version)
+    np.testing.assert_array_equal(own.score(features(SAID)).phone, scorer.score(features(SAID)).phone)
+    (tmp_path / "scorer.onnx").unlink()
+    with pytest.raises(ConfigError, match=r"scorer\.onnx not found"):
+        read_scorer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (None, "cannot read the card"),
+        ("{", "is not JSON"),
+        ("[]", "holds list"),
+        ('{"version": "1"}', "lacks features"),
+    ],
+)
+def test_a_folder_without_a_scorer_is_refused(tmp_path: Path, card: str | None, reason: str):
+    if card is not None:
+        (tmp_path / "scorer.json").write_text(card)
+    with pytest.raises(ConfigError, match=reason):
+        read_scorer(tmp_path)
 
 
 def test_noise_scores_lower_than_speech(scorer: EmbeddedScorer):

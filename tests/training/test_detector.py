@@ -29,7 +29,8 @@ from elocute.training.detector import (
     threshold_of_precision,
 )
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import PHONE_SET, Heldout, ScoredFeatures
+from elocute.training.scorer_data import PHONE_SET, ScoredFeatures, held_out
+from elocute.types import Posteriors
 from planted import heard, recording
 
 
@@ -57,7 +58,7 @@ def test_logistic_regression_is_calibrated_on_its_own_data():
 
 def utterance(
     name: str, speaker: str, canonical: Sequence[str], said: Sequence[str], scores: Sequence[float]
-) -> tuple[ScoredFeatures, Predicted, Heldout]:
+) -> tuple[ScoredFeatures, Predicted, Posteriors]:
     """An utterance as people scored it, what was predicted of it, and what was heard."""
     posteriors = heard(said, certainty=0.999)
     row = ScoredFeatures(
@@ -75,7 +76,7 @@ def utterance(
         utterance=row.utterance,
         error=np.linspace(3.0, -4.0, len(canonical)),
     )
-    return row, predicted, Heldout(log_probs=posteriors.log_probs, ratings=np.zeros((0, 43), np.float32))
+    return row, predicted, held_out(posteriors.log_probs)
 
 
 def test_inputs_are_log_odds_score_and_what_the_edit_lattice_hears():

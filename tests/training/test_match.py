@@ -13,7 +13,7 @@ from elocute.corpora.speechocean762 import read_speechocean762
 from elocute.ctc import logistic
 from elocute.gop.match import Evidence, Match, Matcher
 from elocute.training.match import NO_SPEECH, PAUSE_FRAMES, RIGHT_TEXT, Example, fit_matcher, make_pairs
-from elocute.training.scorer_data import Heldout
+from elocute.training.scorer_data import held_out
 from tiny_corpus import write_corpus
 
 CLEAR = Evidence(surely=0.9, rate=0.1, heard=0.8, price=1.0, own=0.9, share=1.0, replaced=0.0, beside=0.0)
@@ -69,7 +69,7 @@ def pairs(tmp_path: Path):
         frames = len(load_audio(one.audio).samples) // 320
         logits = rng.normal(size=(frames, 40))
         log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        heard[one.id] = Heldout(log_probs=log_probs.astype(np.float32), ratings=np.ones((frames, 43), np.float32))
+        heard[one.id] = held_out(log_probs.astype(np.float32), np.ones((frames, 43), np.float32))
     noise = [utterances[0].audio]
     return list(make_pairs(utterances, heard, noise, count=len(utterances), seed=1)), utterances, heard
 

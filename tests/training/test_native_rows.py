@@ -2,17 +2,18 @@
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from elocute.errors import ConfigError
-from elocute.phones import PHONES
+from elocute.acoustic import load_backend
+from elocute.audio import load_audio
+from elocute.corpora.speechocean762 import ScoredUtterance
 from elocute.training import scorer_data
-from elocute.training.native_rows import INSERTED_EVERY, Natives, hear_all, native_rows, native_utterances
-from planted import RatedBackend
+from elocute.training.native_rows import INSERTED_EVERY, Natives, native_rows, native_utterances
+from elocute.types import Posteriors
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GOOD = ("weather", "car", "zoo")
@@ -43,20 +44,15 @@ def test_utterances_have_full_marks_and_known_words(folder: Path):
 
 def test_rows_score_zero_where_an_error_was_planted(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scorer_data.os, "cpu_count", lambda: 1)
-    found = native_rows((folder,), 10, np.random.default_rng(0))
+    backend = load_backend("embedded")
+
+    def hear(utterances: Sequence[ScoredUtterance]) -> Mapping[str, Posteriors]:
+        return {one.id: backend.posteriors(load_audio(one.audio)) for one in utterances}
+
+    found = native_rows((folder,), 10, np.random.default_rng(0), hear)
     assert len(found.spoken) == len(GOOD)
     assert len(found.planted) == len(GOOD) + len(range(0, len(GOOD), INSERTED_EVERY))
     assert all((row.phone == 2.0).all() for row in found.spoken)
     assert all((row.phone == 0.0).any() and (row.phone == 2.0).any() for row in found.planted)
     assert all(row.is_planted for row in (*found.spoken, *found.planted))  # nobody scored these utterances
-    assert native_rows((), 10, np.random.default_rng(0)) == Natives()
-
-
-def test_a_backend_without_ratings_is_refused(folder: Path):
-    class Unrated(RatedBackend):
-        def posteriors(self, audio):
-            return replace(super().posteriors(audio), ratings=None)
-
-    (one, *_) = native_utterances(folder, 1, np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="gives no ratings"):
-        hear_all(Unrated(PHONES, ["AA"]), [one])
+    assert native_rows((), 10, np.random.default_rng(0), hear) == Natives()

@@ -25,8 +25,9 @@ from elocute.training.scorer import (
     predict,
     train_member,
 )
-from elocute.training.scorer_data import Heldout, ScoredFeatures, build_table, read_heldout, scored_features
+from elocute.training.scorer_data import ScoredFeatures, build_table, held_out, read_heldout, scored_features
 from elocute.training.scorer_model import Ensemble, Scorer, ScorerConfig, Scores
+from elocute.types import Posteriors
 from planted import heard, recording
 
 TEXTS = [
@@ -295,9 +296,9 @@ def utterance(folder: Path) -> ScoredUtterance:
     )
 
 
-def stored(log_probs: np.ndarray) -> Heldout:
+def stored(log_probs: np.ndarray) -> Posteriors:
     """With ratings as where the model gives none."""
-    return Heldout(log_probs=log_probs, ratings=np.full((len(log_probs), 43), NO_RATING, np.float32))
+    return held_out(log_probs, np.full((len(log_probs), 43), NO_RATING, np.float32))
 
 
 def test_a_row_of_the_table(tmp_path: Path):
@@ -385,7 +386,6 @@ def test_an_utterance_held_out_twice_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"ratings": None}, "lacks ratings"),
         ({"ids": None, "frames": None}, "lacks ids, frames"),
         ({"ids": np.array(["a", "b"])}, "holds arrays of the shapes"),
         ({"frames": np.array([1])}, "holds arrays of the shapes .* 1 frames"),

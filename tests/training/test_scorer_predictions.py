@@ -21,10 +21,10 @@ from elocute.scorer import Features
 from elocute.scorer.embedded import Scores
 from elocute.training import scorer_predictions as module
 from elocute.training.acoustic_model import FRAME_SHIFT_S
-from elocute.training.scorer_data import PHONE_SET, Heldout
+from elocute.training.scorer_data import PHONE_SET
 from elocute.training.scorer_predictions import HeldoutBackend, predict_all, predict_utterance, provenance
 from elocute.training.scorer_run import ScorerRun
-from elocute.types import SAMPLE_RATE_HZ
+from elocute.types import SAMPLE_RATE_HZ, Posteriors
 from inline_pool import Inline
 from planted import ListeningScorer, RatedBackend, recording
 
@@ -35,11 +35,8 @@ DETECTOR = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.8, 0.5, 0.3
 SECONDS = 2.0
 
 
-def listened(said: Sequence[str]) -> Heldout:
-    posteriors = RatedBackend(PHONES, said, frame_shift_s=FRAME_SHIFT_S, certainty=0.9999).posteriors(
-        recording(SECONDS)
-    )
-    return Heldout(log_probs=posteriors.log_probs, ratings=posteriors.ratings)
+def listened(said: Sequence[str]) -> Posteriors:
+    return RatedBackend(PHONES, said, frame_shift_s=FRAME_SHIFT_S, certainty=0.9999).posteriors(recording(SECONDS))
 
 
 @pytest.fixture(scope="module")

@@ -17,18 +17,18 @@ from elocute.scorer.context import phone_context, utterance_context
 from elocute.training import scorer_run as module
 from elocute.training.native_rows import Natives
 from elocute.training.scorer import Predicted, ScorerTraining, predict
-from elocute.training.scorer_data import Heldout, ScoredFeatures
+from elocute.training.scorer_data import ScoredFeatures, held_out
 from elocute.training.scorer_predictions import FoldScorer
 from elocute.training.scorer_run import (
     Member,
     ScorerRun,
     export,
     out_of_fold,
-    planted_table,
     train_all,
     train_fold,
     train_members,
 )
+from elocute.training.scorer_tables import planted_table
 from elocute.training.trees import TreesTraining, predict_error_trees, predict_trees, predict_utterance_trees
 from inline_pool import Inline
 from planted import RatedBackend, heard, rated, recording
@@ -212,7 +212,7 @@ def test_planted_errors_are_counted(tables: tuple[list[ScoredFeatures], ...]):
     """By the scorer's log-odds alone; at normal sensitivity."""
     rows = tables[1][:4]
     detector = Detector(bias=0.0, weights=(1.0, 0.0, 0.0), thresholds=(0.95, 0.5, 0.3, 0.1))
-    nothing = Heldout(log_probs=heard(["S"]).log_probs, ratings=np.zeros((0, 43), np.float32))
+    nothing = held_out(heard(["S"]).log_probs)
     predicted = []
     for number, row in enumerate(rows):
         score, odds = np.where(row.phone == 0, 0.5, 1.5), np.where(row.phone == 0, 2.0, -2.0)

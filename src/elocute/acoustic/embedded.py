@@ -22,6 +22,7 @@ class EmbeddedBackend:
     """
 
     name = "embedded"
+    has_ratings = True
 
     def __init__(self, threads: int | None = None) -> None:
         self.card = read_card("acoustic")

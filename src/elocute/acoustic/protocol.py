@@ -24,6 +24,8 @@ class Backend(Protocol):
         name: short name, as users type it.
         version: identifies the weights; it is written into every report.
         phone_set: how phones map to columns.
+
+    One whose posteriors carry ratings also says so by an attribute `has_ratings` that is true (`rates`).
     """
 
     @property
@@ -40,6 +42,11 @@ class Backend(Protocol):
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording; deterministic, at least one frame."""
+
+
+def rates(backend: Backend) -> bool:
+    """Whether the posteriors of a backend carry ratings."""
+    return bool(getattr(backend, "has_ratings", False))
 
 
 def backend_names() -> list[str]:
@@ -159,6 +166,11 @@ def _check_posteriors(backend: Backend, audio: Audio, case: str) -> None:
             f"backend {backend.name}, {case}: log_probs have shape {shape}; expected (T >= 1, {backend.phone_set.size})"
         )
     T = shape[0]
+    if (result.ratings is not None) != rates(backend):
+        raise ConfigError(
+            f"backend {backend.name}, {case}: has_ratings is {rates(backend)}, and posteriors "
+            f"{'lack' if rates(backend) else 'carry'} ratings; expected these to agree"
+        )
     total = np.exp(result.log_probs.astype(np.float64)).sum(axis=1)
     if not np.allclose(total, 1.0, atol=1e-3):
         raise ConfigError(

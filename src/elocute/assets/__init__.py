@@ -9,6 +9,9 @@ from typing import Any
 
 from elocute.errors import ConfigError
 
+SCORERS = {True: ("embedded", "scorer"), False: ("unrated", "scorer_unrated")}
+"""Name and asset of the scorer for backends whose posteriors carry ratings, and of that for all others."""
+
 
 def asset_path(name: str) -> Path:
     """Where an asset lies; ConfigError if it is missing."""
@@ -29,6 +32,19 @@ def read_card(stem: str) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(read_asset(f"{stem}.json"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"elocute's asset {stem}.json is not JSON ({error}); reinstall elocute") from error
+    return card
+
+
+def read_card_file(path: Path) -> dict[str, Any]:
+    """The card of a model in a folder of the user's; ConfigError if there is none or it is damaged."""
+    try:
+        card = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"cannot read the card {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"the card {path} is not JSON ({error}); make the model again") from error
+    if not isinstance(card, dict):
+        raise ConfigError(f"the card {path} holds {type(card).__name__}; expected an object of facts")
     return card
 
 

@@ -17,6 +17,7 @@ from elocute.cli.options import (
     LexiconFile,
     ReportFormatChoice,
     ScaleChoice,
+    ScorerFolder,
     SensitivityChoice,
     Variants,
     Verbose,
@@ -48,6 +49,7 @@ def assess(
     ],
     format: ReportFormatChoice = ReportFormat.TEXT,
     backend: BackendName = DEFAULTS.backend,
+    scorer: ScorerFolder = DEFAULTS.scorer,
     scale: ScaleChoice = DEFAULT_SCALE,
     lexicon: LexiconFile = None,
     variants: Variants = DEFAULTS.variants,
@@ -88,6 +90,7 @@ def assess(
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
     config = AssessorConfig(
         backend=backend,
+        scorer=scorer,
         scale=int(scale),
         threads=threads,
         variants=variants,

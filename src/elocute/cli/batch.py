@@ -22,6 +22,7 @@ from elocute.cli.options import (
     Confusions,
     LexiconFile,
     ScaleChoice,
+    ScorerFolder,
     SensitivityChoice,
     Variants,
     Verbose,
@@ -52,6 +53,7 @@ def batch(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again, and replace OUT if it exists.")] = False,
     backend: BackendName = DEFAULTS.backend,
+    scorer: ScorerFolder = DEFAULTS.scorer,
     scale: ScaleChoice = DEFAULT_SCALE,
     lexicon: LexiconFile = None,
     variants: Variants = DEFAULTS.variants,
@@ -71,6 +73,7 @@ def batch(
 
     config = AssessorConfig(
         backend=backend,
+        scorer=scorer,
         scale=int(scale),
         threads=1,
         variants=variants,
@@ -137,7 +140,7 @@ def configuration(config: AssessorConfig, lexicon: Path | None) -> str:
         "settings": asdict(config),
         "lexicon_sha256": None if lexicon is None else hashlib.sha256(lexicon.read_bytes()).hexdigest(),
         "elocute": version("elocute"),
-        "models": model_versions(config.backend),
+        "models": model_versions(config.backend, config.scorer),
     }
     return json.dumps(facts, sort_keys=True)
 

@@ -28,6 +28,14 @@ Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", callback=_remember, help="With an error, show where in the code it arose.")
 ]
 BackendName = Annotated[str, typer.Option("--backend", metavar="NAME", help="Acoustic model; see `elocute models`.")]
+ScorerFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--scorer",
+        metavar="DIR",
+        help="Scorer that `elocute train scorer --out DIR` made; default: the shipped one that suits the backend.",
+    ),
+]
 ScaleChoice = Annotated[Scale, typer.Option(help="Highest score.")]
 LexiconFile = Annotated[
     Path | None,

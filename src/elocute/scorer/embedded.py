@@ -1,16 +1,24 @@
-"""The embedded scorer: a small ONNX graph, transformers and trees, from features to scores."""
+"""The embedded scorers: a small ONNX graph, transformers and trees, from features to scores.
+
+Two of them ship: one learned to rely on the ratings of the embedded acoustic model, the other does without, for any
+other backend. `elocute train scorer` makes one for a backend of one's own.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from elocute.assets import open_model, read_card
+from elocute.assets import SCORERS, open_model, read_card, read_card_file
 from elocute.errors import ConfigError
 from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
-from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features
+from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features, without_ratings
 from elocute.types import Float64
+
+_CARD_KEYS = ("version", "features", "context_features", "utterance_context_features", "needs_ratings", "detector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,30 +49,40 @@ class Scores:
 
 
 class EmbeddedScorer:
-    """Runs `assets/scorer.onnx`; its facts, and which features it takes, come from the card beside it.
+    """Runs a `scorer.onnx`; its facts, and which features it takes, come from the card beside it.
+
+    Args:
+        name: as reports show it.
+        card: of the model.
+        model: stem of an asset, or a file.
 
     Raises:
-        ConfigError: the asset was trained on a feature that this version does not compute.
+        ConfigError: the model was trained on a feature that this version does not compute.
     """
 
-    name = "embedded"
-
-    def __init__(self) -> None:
-        self.card = read_card("scorer")
-        names = self.card["features"]
+    def __init__(self, name: str, card: dict[str, Any], model: str | Path) -> None:
+        self.name, self.card = name, card
+        file = f"assets/{model}.onnx" if isinstance(model, str) else str(model)
+        lacking = [key for key in _CARD_KEYS if key not in card]
+        if lacking:
+            raise ConfigError(f"the card of {file} lacks {', '.join(lacking)}; expected one of `elocute train scorer`")
+        names = card["features"]
         unknown = [name for name in names if name not in (*PHONE_FEATURES, *UTTERANCE_FEATURES)]
         if unknown:
             raise ConfigError(
-                f"assets/scorer.onnx needs the feature {unknown[0]!r}, which this version does not compute; reinstall"
+                f"{file} needs the feature {unknown[0]!r}, which this version does not compute; {_remedy(model)}"
             )
-        contexts = self.card["context_features"], self.card["utterance_context_features"]
+        contexts = card["context_features"], card["utterance_context_features"]
         if contexts != (list(CONTEXT_FEATURES), list(UTTERANCE_CONTEXT)):
-            raise ConfigError(
-                "the trees of assets/scorer.onnx need another context than this version computes; reinstall"
-            )
+            raise ConfigError(f"the trees of {file} need another context than this version computes; {_remedy(model)}")
         self._phone_columns = [PHONE_FEATURES.index(name) for name in names if name in PHONE_FEATURES]
         self._utterance_columns = [UTTERANCE_FEATURES.index(name) for name in names if name in UTTERANCE_FEATURES]
-        self._session = open_model("scorer", threads=1)  # the graph is too small to share
+        self._session = open_model(model, threads=1)  # the graph is too small to share
+
+    @property
+    def needs_ratings(self) -> bool:
+        """Whether it learned from an acoustic model that rates; without ratings its scores mean little."""
+        return bool(self.card["needs_ratings"])
 
     @property
     def version(self) -> str:
@@ -73,6 +91,8 @@ class EmbeddedScorer:
 
     def score(self, features: Features) -> Scores:
         """Score one utterance."""
+        if not self.needs_ratings:
+            features = without_ratings(features)  # what it saw in training
         words = int(features.word_ids[-1]) + 1
         member = (features.word_ids[:, None] == np.arange(words)).astype(np.float32)
         phone, word, whole, error = self._session.run(
@@ -98,3 +118,23 @@ class EmbeddedScorer:
             prosodic=float(whole[2]),
             total=float(whole[3]),
         )
+
+
+def shipped_scorer(*, rated: bool = True) -> EmbeddedScorer:
+    """The scorer that ships for backends that give ratings, or for those that give none."""
+    name, stem = SCORERS[rated]
+    return EmbeddedScorer(name, read_card(stem), stem)
+
+
+def read_scorer(folder: Path) -> EmbeddedScorer:
+    """A scorer that `elocute train scorer --out FOLDER` made.
+
+    Raises:
+        ConfigError: the folder holds none, or one of another version.
+    """
+    return EmbeddedScorer(folder.name, read_card_file(folder / "scorer.json"), folder / "scorer.onnx")
+
+
+def _remedy(model: str | Path) -> str:
+    """What helps when a model does not go with this version."""
+    return "reinstall" if isinstance(model, str) else "train it again"

@@ -6,7 +6,7 @@ Log posteriors are floored, so that one certain frame cannot outweigh everything
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,6 +93,8 @@ UTTERANCE_FEATURES: tuple[str, ...] = (
 """Names of the columns of `Features.utterance`."""
 NO_RATING = 1.7
 """Stands for every rating where the acoustic model gives none; near the mean of people's scores."""
+_RATING_COLUMNS = [PHONE_FEATURES.index(name) for name in ("rating", "rating_over_others")]
+_UTTERANCE_RATING_COLUMNS = [at for at, name in enumerate(UTTERANCE_FEATURES) if name.startswith("rating_")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -198,6 +200,14 @@ def extract_features(
         phone_ids=found.canonical,
         word_ids=np.asarray(word_ids, dtype=np.int64),
     )
+
+
+def without_ratings(features: Features) -> Features:
+    """The same, as if the acoustic model had given no ratings."""
+    phone, utterance = features.phone.copy(), features.utterance.copy()
+    phone[:, _RATING_COLUMNS] = (NO_RATING, 0.0)
+    utterance[_UTTERANCE_RATING_COLUMNS] = NO_RATING
+    return replace(features, phone=phone, utterance=utterance)
 
 
 def _scalars(

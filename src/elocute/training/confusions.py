@@ -15,8 +15,7 @@ from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
 from elocute.gop.confusions import articulatory_errors, edit_prior, with_counts
 from elocute.gop.said import said_posterior
 from elocute.phones import PHONES
-from elocute.training.scorer_data import PHONE_SET, Heldout
-from elocute.types import Float64
+from elocute.types import Float64, Posteriors
 
 ROUNDS = 3
 """Of expectation maximisation; later ones change no probability by more than a percent."""
@@ -26,7 +25,7 @@ LEAST_COUNT = 0.05
 
 def count_errors(
     utterances: Sequence[ScoredUtterance],
-    heard: Mapping[str, Heldout],
+    heard: Mapping[str, Posteriors],
     progress: Callable[[int, int], None] | None = None,
 ) -> Float64:
     """Expected number of times that each canonical phone was said as each other, or left out; shape (K, K+1)."""
@@ -41,7 +40,7 @@ def count_errors(
         counts = np.zeros_like(counts)
         for number, (one, places) in enumerate(wrong):
             canonical = np.array([PHONES.index(phone) for phone in one.phones])
-            found = said_posterior(heard[one.id].log_probs, canonical, PHONE_SET, prior).posterior
+            found = said_posterior(heard[one.id].log_probs, canonical, heard[one.id].phone_set, prior).posterior
             for place in places.tolist():
                 others = found[place].copy()
                 others[canonical[place]] = 0.0

@@ -16,8 +16,8 @@ from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f
 from elocute.gop import said_posterior
 from elocute.gop.confusions import learned_prior
 from elocute.training.scorer import Predicted
-from elocute.training.scorer_data import PHONE_SET, Heldout, ScoredFeatures
-from elocute.types import Float64, Int64
+from elocute.training.scorer_data import ScoredFeatures
+from elocute.types import Float64, Int64, Posteriors
 
 WELL_SAID = 1.8
 """A phone with at least this mean expert score (of 2) is well said."""
@@ -58,7 +58,7 @@ class Judged:
 def judge(
     rows: Sequence[ScoredFeatures],
     predicted: Sequence[Predicted],
-    heard: Mapping[str, Heldout],
+    heard: Mapping[str, Posteriors],
     fold_of: Mapping[str, int],
 ) -> Judged:
     """Evidence and people's verdict on every phone.
@@ -80,10 +80,10 @@ def judge(
     )
 
 
-def detector_inputs_of(row: ScoredFeatures, predicted: Predicted, heard: Heldout) -> Float64:
+def detector_inputs_of(row: ScoredFeatures, predicted: Predicted, heard: Posteriors) -> Float64:
     """Detector inputs of one utterance, from its scores and the edit lattice."""
     canonical = row.features.phone_ids
-    said = said_posterior(heard.log_probs, canonical, PHONE_SET, learned_prior())
+    said = said_posterior(heard.log_probs, canonical, heard.phone_set, learned_prior())
     assert predicted.error is not None, "the detector needs a head that says log-odds"
     return detector_inputs(predicted.phone / 2, predicted.error, own_posterior(said, canonical))
 

@@ -11,7 +11,7 @@ import concurrent.futures
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -31,9 +31,8 @@ from elocute.gop.match import Match, Matcher
 from elocute.phones import PHONES, phonemize
 from elocute.training.acoustic_model import FRAME_SHIFT_S
 from elocute.training.detector import fit_logistic
-from elocute.training.scorer_data import Heldout
 from elocute.training.scorer_predictions import HeldoutBackend
-from elocute.types import SAMPLE_RATE_HZ, Float32, Float64
+from elocute.types import SAMPLE_RATE_HZ, Float32, Float64, Posteriors
 
 Kind = Literal[
     "right", "cut", "begins-late", "noisy", "joined", "joined-before",
@@ -71,7 +70,7 @@ class Pair:
 
     kind: Kind
     speaker: str
-    heard: Heldout | None
+    heard: Posteriors | None
     samples: Float32
     text: str
     phones: tuple[tuple[str, ...], ...]
@@ -96,7 +95,7 @@ class Example:
 
 def make_pairs(
     utterances: Sequence[ScoredUtterance],
-    heard: Mapping[str, Heldout],
+    heard: Mapping[str, Posteriors],
     noises: Sequence[Path],
     *,
     count: int,
@@ -121,7 +120,7 @@ def make_pairs(
             text_of = drawn[int(rng.choice([k for k in short if drawn[k].text != other.text]))]
             yield _joined("short", one, own, samples, heard[other.id], both, text_of=text_of)
         if number % 3 == 0:
-            backwards = Heldout(log_probs=own.log_probs[::-1].copy(), ratings=own.ratings[::-1].copy())
+            backwards = replace(own, log_probs=own.log_probs[::-1].copy(), ratings=_ratings(own)[::-1].copy())
             yield _pair("reversed", one, backwards, samples[::-1].copy(), one)
         elif number % 3 == 1:
             yield _joined("joined", one, own, samples, heard[other.id], both, text_of=one)
@@ -140,7 +139,9 @@ def make_pairs(
         yield _pair("noise", one, None, load_audio(path).samples, one)
 
 
-def _pair(kind: Kind, one: ScoredUtterance, heard: Heldout | None, samples: Float32, text_of: ScoredUtterance) -> Pair:
+def _pair(
+    kind: Kind, one: ScoredUtterance, heard: Posteriors | None, samples: Float32, text_of: ScoredUtterance
+) -> Pair:
     return Pair(
         kind=kind,
         speaker=one.speaker,
@@ -151,7 +152,7 @@ def _pair(kind: Kind, one: ScoredUtterance, heard: Heldout | None, samples: Floa
     )
 
 
-def _cut(one: ScoredUtterance, heard: Heldout, samples: Float32, number: int) -> Pair:
+def _cut(one: ScoredUtterance, heard: Posteriors, samples: Float32, number: int) -> Pair:
     """The first quarter, half or three quarters of the words, or the second half."""
     path = viterbi(heard.log_probs, [PHONES.index(phone) + 1 for phone in one.phones], 0).spans
     borders = np.cumsum([0, *(len(word.phones) for word in one.words)])
@@ -161,16 +162,16 @@ def _cut(one: ScoredUtterance, heard: Heldout, samples: Float32, number: int) ->
     kept = slice(middle, None) if is_late else slice(0, middle)
     hop = round(FRAME_SHIFT_S * SAMPLE_RATE_HZ)
     part = samples[middle * hop :] if is_late else samples[: middle * hop]
-    some = Heldout(log_probs=heard.log_probs[kept], ratings=heard.ratings[kept])
+    some = replace(heard, log_probs=heard.log_probs[kept], ratings=_ratings(heard)[kept])
     return _pair("begins-late" if is_late else "cut", one, some, part, one)
 
 
 def _joined(
     kind: Kind,
     one: ScoredUtterance,
-    heard: Heldout,
+    heard: Posteriors,
     samples: Float32,
-    heard_after: Heldout,
+    heard_after: Posteriors,
     after: Float32,
     *,
     text_of: ScoredUtterance,
@@ -181,12 +182,19 @@ def _joined(
     padded[: len(samples)] = samples[: len(padded)]
     silent = np.full((PAUSE_FRAMES, heard.log_probs.shape[1]), np.log(1e-4), dtype=np.float32)
     silent[:, 0] = np.log1p(-1e-4 * (silent.shape[1] - 1))
-    ratings = np.repeat(heard.ratings[-1:], PAUSE_FRAMES, axis=0)
-    both = Heldout(
+    ratings = np.repeat(_ratings(heard)[-1:], PAUSE_FRAMES, axis=0)
+    both = replace(
+        heard,
         log_probs=np.concatenate([heard.log_probs, silent, heard_after.log_probs]),
-        ratings=np.concatenate([heard.ratings, ratings, heard_after.ratings]),
+        ratings=np.concatenate([_ratings(heard), ratings, _ratings(heard_after)]),
     )
     return _pair(kind, one, both, np.concatenate([padded, np.zeros(PAUSE_FRAMES * hop), after]), text_of)
+
+
+def _ratings(heard: Posteriors) -> Float32:
+    """The ratings; the embedded acoustic model gives them always."""
+    assert heard.ratings is not None
+    return heard.ratings
 
 
 def examine(

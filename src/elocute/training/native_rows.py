@@ -8,20 +8,19 @@ recordings with planted errors are the only ones that show it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from elocute.acoustic import Backend, load_backend
-from elocute.audio import load_audio
 from elocute.corpora.speechocean762 import ScoredUtterance, ScoredWord
 from elocute.corpora.transcribed import read_transcribed
-from elocute.errors import ConfigError, PhoneError, TextError
+from elocute.errors import PhoneError, TextError
 from elocute.phones import phonemize
 from elocute.training.planting import insert_word, plant_errors
-from elocute.training.scorer_data import Heldout, ScoredFeatures, build_table
+from elocute.training.scorer_data import ScoredFeatures, build_table
+from elocute.types import Posteriors
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +40,28 @@ class Natives:
 
 
 def native_rows(
-    folders: Sequence[Path], limit: int, rng: np.random.Generator, progress: Callable[[int, int], None] | None = None
+    folders: Sequence[Path],
+    limit: int,
+    rng: np.random.Generator,
+    hear: Callable[[Sequence[ScoredUtterance]], Mapping[str, Posteriors]],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Natives:
-    """Features of native speech from the shipped acoustic model, which has heard these recordings in training.
+    """Features of native speech.
 
-    So it is surer here than with strangers. That is the point: it is as sure of them as of any very clear voice.
+    The shipped acoustic model has heard these recordings in training, so it is surer here than with strangers. That is
+    the point: it is as sure of them as of any very clear voice.
 
     Args:
         folders: transcribed recordings.
         limit: of each folder.
         rng: draws recordings and errors.
+        hear: what the acoustic model hears in them.
         progress: called with done and all recordings of each table.
     """
     utterances = [one for folder in folders for one in native_utterances(folder, limit, rng)]
     if not utterances:
         return Natives()
-    heard = hear_all(load_backend("embedded"), utterances)
+    heard = hear(utterances)
     others = rng.permutation(len(utterances))
     changed = [plant_errors(one, rng) for one in utterances]
     longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
@@ -110,14 +115,3 @@ def native_utterances(folder: Path, limit: int, rng: np.random.Generator) -> lis
             break
     log.info("%s: %d recordings of native speech", folder, len(utterances))
     return utterances
-
-
-def hear_all(backend: Backend, utterances: Sequence[ScoredUtterance]) -> dict[str, Heldout]:
-    """What a backend that gives ratings hears in each utterance."""
-    heard = {}
-    for utterance in utterances:
-        found = backend.posteriors(load_audio(utterance.audio))
-        if found.ratings is None:
-            raise ConfigError(f"backend {backend.name} gives no ratings; expected one that the scorer can learn from")
-        heard[utterance.id] = Heldout(log_probs=found.log_probs, ratings=found.ratings)
-    return heard

@@ -55,21 +55,20 @@ class ScoredFeatures:
     is_planted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heldout:
-    """What an acoustic model heard in a recording of a speaker it did not train on.
+def held_out(log_probs: Float32, ratings: Float32 | None = None) -> Posteriors:
+    """What an acoustic model of ours, in training, heard in a recording.
 
-    Attributes:
-        log_probs: shape (T, V), rows sum to 1 after exp.
-        ratings: shape (T, phones + 4), 0 to 2.
+    Args:
+        log_probs: shape (T, 40), blank first.
+        ratings: shape (T, 43), 0 to 2; None from a model that does not rate.
     """
-
-    log_probs: Float32
-    ratings: Float32
+    return Posteriors(log_probs=log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET, ratings=ratings)
 
 
-def read_heldout(folder: Path) -> dict[str, Heldout]:
-    """What was heard in all utterances, from the `held*.npz` or `*/heldout.npz` files of acoustic folds.
+def read_heldout(folder: Path) -> dict[str, Posteriors]:
+    """What models heard in all utterances of speakers they did not train on.
+
+    From the `held*.npz` or `*/heldout.npz` files of acoustic folds.
 
     Raises:
         ConfigError: there is no such file, one is damaged or holds other arrays, or two hold the same utterance.
@@ -77,7 +76,7 @@ def read_heldout(folder: Path) -> dict[str, Heldout]:
     files = sorted([*folder.glob("held*.npz"), *folder.glob("*/heldout.npz")])
     if not files:
         raise ConfigError(f"{folder} holds no held*.npz and no */heldout.npz; run `elocute train acoustic --fold ...`")
-    heard: dict[str, Heldout] = {}
+    heard: dict[str, Posteriors] = {}
     for file in files:
         arrays = _heldout_arrays(file)
         ids, ends = arrays["ids"].tolist(), np.cumsum(arrays["frames"])[:-1]
@@ -90,13 +89,16 @@ def read_heldout(folder: Path) -> dict[str, Heldout]:
         log_probs = arrays["log_probs"].astype(np.float32)
         # Stored in half precision: rows must sum to 1 again.
         log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
-        ratings = LEAST_RATING + RATING_STEP * arrays["ratings"].astype(np.float32)
-        for key, *pair in zip(ids, np.split(log_probs, ends), np.split(ratings, ends), strict=True):
-            heard[key] = Heldout(log_probs=pair[0], ratings=pair[1])
+        parts = np.split(log_probs, ends)
+        ratings: list[Float32] | list[None] = [None] * len(parts)
+        if "ratings" in arrays:
+            ratings = np.split(LEAST_RATING + RATING_STEP * arrays["ratings"].astype(np.float32), ends)
+        heard |= {key: held_out(one, rated) for key, one, rated in zip(ids, parts, ratings, strict=True)}
     return heard
 
 
-_HELDOUT_ARRAYS = ("ids", "frames", "log_probs", "ratings")
+_HELDOUT_ARRAYS = ("ids", "frames", "log_probs")
+_RATED_ARRAYS = (*_HELDOUT_ARRAYS, "ratings")
 
 
 def _heldout_arrays(file: Path) -> dict[str, NDArray[Any]]:
@@ -108,7 +110,7 @@ def _heldout_arrays(file: Path) -> dict[str, NDArray[Any]]:
             lacking = [name for name in _HELDOUT_ARRAYS if name not in archive]
             if lacking:
                 raise ConfigError(f"{file} lacks {', '.join(lacking)}; {expected}")
-            arrays = {name: archive[name] for name in _HELDOUT_ARRAYS}
+            arrays = {name: archive[name] for name in _RATED_ARRAYS if name in archive}
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}; {expected}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
@@ -117,20 +119,18 @@ def _heldout_arrays(file: Path) -> dict[str, NDArray[Any]]:
         raise ConfigError(f"{file} is damaged ({error}); {expected}") from error
     shapes = {name: array.shape for name, array in arrays.items()}
     recordings, total = shapes["ids"][:1], int(arrays["frames"].sum())
-    is_whole = shapes["frames"] == recordings and shapes["log_probs"][:1] == shapes["ratings"][:1] == (total,)
-    if not is_whole or [len(shape) for shape in shapes.values()] != [1, 1, 2, 2]:
+    by_frame = [shape for name, shape in shapes.items() if name not in ("ids", "frames")]
+    is_whole = shapes["frames"] == recordings and all(len(one) == 2 and one[0] == total for one in by_frame)
+    if not is_whole or len(recordings) != len(shapes["ids"]):
         raise ConfigError(f"{file} holds arrays of the shapes {shapes}, {total} frames; {expected}")
     return arrays
 
 
-def scored_features(utterance: ScoredUtterance, heard: Heldout, is_planted: bool = False) -> ScoredFeatures:
+def scored_features(utterance: ScoredUtterance, heard: Posteriors, is_planted: bool = False) -> ScoredFeatures:
     """Features and targets of one utterance."""
-    posteriors = Posteriors(
-        log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET, ratings=heard.ratings
-    )
     word_ids = [number for number, word in enumerate(utterance.words) for _ in word.phones]
     audio = load_audio(utterance.audio)
-    analysis = analyse(posteriors, utterance.phones, word_ids, audio)
+    analysis = analyse(heard, utterance.phones, word_ids, audio)
     features = analysis.features
     if not is_planted:  # what was planted has no scores of the utterance, so nobody asks for its prosody
         canonical = phonemize(utterance.text, pronunciations=[word.phones for word in utterance.words])
@@ -151,7 +151,7 @@ def scored_features(utterance: ScoredUtterance, heard: Heldout, is_planted: bool
 
 def build_table(
     utterances: Sequence[ScoredUtterance],
-    heard: Mapping[str, Heldout],
+    heard: Mapping[str, Posteriors],
     progress: Callable[[int, int], None] | None = None,
     *,
     are_planted: bool = False,

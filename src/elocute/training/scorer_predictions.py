@@ -27,9 +27,8 @@ from elocute.evaluation.predictions import Prediction
 from elocute.evaluation.provenance import machine
 from elocute.scorer import Features
 from elocute.scorer.embedded import Scores
-from elocute.training.acoustic_model import FRAME_SHIFT_S
 from elocute.training.scorer import Predicted, predict
-from elocute.training.scorer_data import PHONE_SET, WORD_SCORES, Heldout, ScoredFeatures
+from elocute.training.scorer_data import WORD_SCORES, ScoredFeatures
 from elocute.training.scorer_model import Scorer
 from elocute.training.trees import predict_error_trees, predict_trees, predict_utterance_trees
 from elocute.types import Audio, Posteriors
@@ -118,19 +117,20 @@ class HeldoutBackend:
 
     name = "held-out"
     version = "0"
-    phone_set = PHONE_SET
 
-    def __init__(self, heard: Heldout) -> None:
-        self.heard = Posteriors(
-            log_probs=heard.log_probs, frame_shift_s=FRAME_SHIFT_S, phone_set=PHONE_SET, ratings=heard.ratings
-        )
+    def __init__(self, heard: Posteriors) -> None:
+        self.heard = heard
+        self.phone_set = heard.phone_set
+        self.has_ratings = heard.ratings is not None
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """The same for whatever audio."""
         return self.heard
 
 
-def predict_utterance(utterance: ScoredUtterance, heard: Heldout, scorer: FoldScorer, detector: Detector) -> Prediction:
+def predict_utterance(
+    utterance: ScoredUtterance, heard: Posteriors, scorer: FoldScorer, detector: Detector
+) -> Prediction:
     """What a report would say of an utterance."""
     backend = HeldoutBackend(heard)
     assessor = Assessor(AssessorConfig(scale=REPORT_SCALE), backend=backend, scorer=scorer, detector=detector)
@@ -142,7 +142,7 @@ def predict_utterance(utterance: ScoredUtterance, heard: Heldout, scorer: FoldSc
 
 def predict_all(
     utterances: Sequence[ScoredUtterance],
-    heard: Mapping[str, Heldout],
+    heard: Mapping[str, Posteriors],
     scorers: Mapping[int, FoldScorer],
     fold_of: Mapping[str, int],
     detector: Detector,
@@ -177,7 +177,7 @@ def predict_all(
 
 
 def _predict_chunk(
-    utterances: Sequence[ScoredUtterance], heard: Sequence[Heldout], scorer: FoldScorer, detector: Detector
+    utterances: Sequence[ScoredUtterance], heard: Sequence[Posteriors], scorer: FoldScorer, detector: Detector
 ) -> list[Prediction]:
     """Predictions of some utterances, in a process of its own."""
     torch.set_num_threads(1)

@@ -18,22 +18,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
-from elocute.diagnosis import Detector
-from elocute.evaluation import bootstrap_by_group, mse, pcc, write_predictions
+from elocute.acoustic import load_backend
+from elocute.corpora.speechocean762 import ScoredUtterance, read_speechocean762, speaker_folds
+from elocute.evaluation import pcc, write_predictions
 from elocute.evaluation.provenance import commit_of_checkout
-from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
 from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
 from elocute.training.ablation import ablate
-from elocute.training.detector import detector_inputs_of, fit_detector, judge
+from elocute.training.detector import fit_detector, judge
 from elocute.training.export import strip
+from elocute.training.listening import bent, hear_all
 from elocute.training.native_rows import Natives, native_rows
 from elocute.training.planting import insert_word, plant_errors
 from elocute.training.scorer import Predicted, ScorerTraining, predict, train_member
 from elocute.training.scorer_data import (
-    WORD_SCORES,
-    Heldout,
     ScoredFeatures,
     build_table,
     read_heldout,
@@ -41,6 +39,7 @@ from elocute.training.scorer_data import (
 )
 from elocute.training.scorer_model import Ensemble, Scorer
 from elocute.training.scorer_predictions import FoldScorer, predict_all, provenance
+from elocute.training.scorer_tables import baseline_table, planted_table, score_table
 from elocute.training.trees import (
     ERROR_TREES,
     UTTERANCE_TREES,
@@ -54,7 +53,7 @@ from elocute.training.trees import (
     train_trees,
     train_utterance_trees,
 )
-from elocute.types import Float64
+from elocute.types import Posteriors
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +81,12 @@ class ScorerRun:
 
     Attributes:
         speechocean: corpus folder.
-        heldout: folder of the acoustic folds' held-out posteriors.
         out: where the results go.
+        heldout: folder of the acoustic folds' held-out posteriors; None to ask the backend.
+        backend: acoustic model of the native speech, and of all where there is no `heldout`: then it may not have
+            trained on the corpus.
+        is_general: whether ratings are dropped and the sharpness of posteriors is drawn, so that the scorer does for
+            any backend.
         folds: number of folds; the acoustic models' own.
         fold_seed: seed that dealt the speakers.
         members: of the ensemble.
@@ -97,8 +100,10 @@ class ScorerRun:
     """
 
     speechocean: Path
-    heldout: Path
     out: Path
+    heldout: Path | None = None
+    backend: str = "embedded"
+    is_general: bool = False
     folds: int = 5
     fold_seed: int = 1
     members: tuple[Member, ...] = (
@@ -125,7 +130,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     commit = commit_of_checkout()
     config.out.mkdir(parents=True, exist_ok=True)
     utterances = read_speechocean762(config.speechocean)
-    heard = read_heldout(config.heldout)
+    heard, hear_natives = listen(utterances, config, progress)
     rows = build_table(utterances, heard, progress)
     rng = np.random.default_rng(config.fold_seed)
     changed = [plant_errors(utterance, rng) for utterance in utterances]
@@ -134,7 +139,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
     inserted = score_planted_words(rows, build_table(longer, heard, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
-    natives = native_rows(config.native, config.native_limit, rng, progress)
+    natives = native_rows(config.native, config.native_limit, rng, hear_natives, progress)
     scorers, predicted, wrong = out_of_fold((rows, planted, inserted), natives, fold_of, config)
     detector, detection = fit_detector(judge(rows, predicted, heard, fold_of))
     write_predictions(
@@ -145,7 +150,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     trained = train_all(rows, planted, inserted, natives, config)
     export(trained, rows[0], config.out / "scorer.onnx")
     card = {
-        "name": "elocute embedded scorer",
+        "name": "elocute scorer",
         "version": date.today().isoformat(),
         "kind": f"mean of {len(trained.members)} transformers over phones; their scores of phones and utterances "
         "averaged with boosted trees; log-odds of errors: other boosted trees",
@@ -164,7 +169,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "utterance_trees": asdict(config.utterance_trees),
         "evaluation": {
             "protocol": f"out of fold, {config.folds} speaker-disjoint folds of train, fold seed {config.fold_seed}; "
-            "features from acoustic models that did not hear the speakers; last epoch, nothing selected inside a fold, "
+            f"features from {heard_by(config)}; last epoch, nothing selected inside a fold, "
             "but settings were compared on these folds; of the bare scores, before a report's rules (a word left out "
             "scores 0, some recordings are refused), which docs/benchmark.md follows",
             "scores": score_table(rows, predicted),
@@ -174,6 +179,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
             "prosody": ablate(rows, smooth_of_folds(scorers, rows, fold_of), fold_of, config.utterance_trees),
         },
         "detector": asdict(detector),
+        "needs_ratings": any(one.ratings is not None for one in heard.values()),
         "features": [*PHONE_FEATURES, *UTTERANCE_FEATURES],
         "context_features": list(CONTEXT_FEATURES),
         "utterance_context_features": list(UTTERANCE_CONTEXT),
@@ -185,6 +191,35 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     }
     (config.out / "scorer.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
+
+
+def listen(
+    utterances: Sequence[ScoredUtterance], config: ScorerRun, progress: Callable[[int, int], None] | None
+) -> tuple[Mapping[str, Posteriors], Callable[[Sequence[ScoredUtterance]], Mapping[str, Posteriors]]]:
+    """What was heard in the corpus, and what finds out what is heard in native speech."""
+    backend = load_backend(config.backend)
+    rng = np.random.default_rng([config.fold_seed, 1])
+
+    def hear(some: Sequence[ScoredUtterance], place: str) -> Mapping[str, Posteriors]:
+        found = hear_all(backend, some, config.out / "heard" / place, progress)
+        return bent(found, rng) if config.is_general else found
+
+    if config.heldout is None:
+        heard = hear(utterances, "corpus")
+    else:
+        heard = read_heldout(config.heldout)
+        heard = bent(heard, rng) if config.is_general else heard
+    return heard, partial(hear, place="native")
+
+
+def heard_by(config: ScorerRun) -> str:
+    """Which models heard the corpus, in words."""
+    models = (
+        f"{config.backend}, which must not have trained on the corpus"
+        if config.heldout is None
+        else "acoustic models that did not hear the speakers"
+    )
+    return f"{models}; ratings dropped, sharpness drawn for each recording" if config.is_general else models
 
 
 def train_members(rows: Sequence[ScoredFeatures], planted: Sequence[ScoredFeatures], config: ScorerRun) -> list[Scorer]:
@@ -272,98 +307,6 @@ def train_fold(
     value = pcc(np.concatenate([row.phone for row in own]), guess)
     log.info("fold %d: phone PCC %.4f on %d utterances", fold, value, len(own))
     return trained
-
-
-def score_table(rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]) -> dict[str, dict[str, Any]]:
-    """PCC with its interval over speakers, and MSE, of every score; phone also by age group."""
-    table: dict[str, dict[str, Any]] = {}
-    for name, (truth, guess, who) in _columns(rows, predicted).items():
-
-        def statistic(index: np.ndarray, truth: Float64 = truth, guess: Float64 = guess) -> float:
-            return pcc(truth[index], guess[index])
-
-        low, high = bootstrap_by_group(statistic, who)
-        table[name] = {
-            "pcc": round(pcc(truth, guess), 4),
-            "pcc_95": [round(low, 4), round(high, 4)],
-            "mse": round(mse(truth, guess), 4),
-        }
-    child = np.concatenate([np.full(len(row.phone), row.is_child) for row in rows])
-    truth, guess, _ = _columns(rows, predicted)["phone"]
-    for name, group in (("phone, children", child), ("phone, adults", ~child)):
-        table[name] = {
-            "pcc": round(pcc(truth[group], guess[group]), 4),
-            "mse": round(mse(truth[group], guess[group]), 4),
-        }
-    return table
-
-
-def _columns(
-    rows: Sequence[ScoredFeatures], predicted: Sequence[Predicted]
-) -> dict[str, tuple[Float64, Float64, list[str]]]:
-    """Truth, prediction and speaker of every score."""
-    columns = {
-        "phone": (
-            np.concatenate([row.phone for row in rows]),
-            np.concatenate([p.phone for p in predicted]),
-            [row.speaker for row in rows for _ in row.phone],
-        )
-    }
-    words, guessed = np.concatenate([row.word for row in rows]), np.concatenate([p.word for p in predicted])
-    speakers = [row.speaker for row in rows for _ in row.word]
-    columns |= {f"word {name}": (words[:, j], guessed[:, j], speakers) for j, name in enumerate(WORD_SCORES)}
-    whole, guess = np.stack([row.utterance for row in rows]), np.stack([p.utterance for p in predicted])
-    speakers = [row.speaker for row in rows]
-    columns |= {f"utterance {name}": (whole[:, j], guess[:, j], speakers) for j, name in enumerate(UTTERANCE_SCORES)}
-    return columns
-
-
-def planted_table(
-    planted: Sequence[ScoredFeatures],
-    predicted: Sequence[Predicted],
-    heard: Mapping[str, Heldout],
-    detector: Detector,
-) -> dict[str, float]:
-    """How well planted errors are told from their surroundings; a planted phone may be one that was wrong before."""
-    lowest, score, rest, flagged = [], [], [], []
-    for row, scores in zip(planted, predicted, strict=True):
-        is_wrong = row.phone == 0
-        if is_wrong.any() and not is_wrong.all():
-            lowest.append(bool(is_wrong[scores.phone.argmin()]))
-            score.extend(scores.phone[is_wrong])
-            rest.extend(scores.phone[~is_wrong])
-            stated = detector.probability(detector_inputs_of(row, scores, heard[row.id]))
-            flagged.extend(stated[is_wrong] >= detector.flagged_from())
-    return {
-        "utterances": len(lowest),
-        "lowest_phone_is_planted": round(float(np.mean(lowest)), 4),
-        "mean_score_of_planted": round(float(np.mean(score)), 3),
-        "mean_score_of_the_rest": round(float(np.mean(rest)), 3),
-        "flagged": round(float(np.mean(flagged)), 4),
-    }
-
-
-def baseline_table(rows: Sequence[ScoredFeatures], fold_of: Mapping[str, int]) -> dict[str, dict[str, float | None]]:
-    """What trivial predictors reach on the phone score: a constant, each phone's mean, the speaker's own mean."""
-    truth = np.concatenate([row.phone for row in rows])
-    phone = np.concatenate([row.features.phone_ids for row in rows])
-    fold = np.concatenate([np.full(len(row.phone), fold_of[row.speaker]) for row in rows])
-    speaker = np.concatenate([np.full(len(row.phone), row.speaker) for row in rows])
-    constant, prior, own = np.empty_like(truth), np.empty_like(truth), np.empty_like(truth)
-    for k in np.unique(fold):
-        here, seen = fold == k, fold != k
-        constant[here] = truth[seen].mean()
-        means = np.bincount(phone[seen], truth[seen], len(PHONES)) / np.maximum(
-            np.bincount(phone[seen], minlength=len(PHONES)), 1
-        )
-        prior[here] = means[phone[here]]
-    for name in np.unique(speaker):
-        own[speaker == name] = truth[speaker == name].mean()
-    table: dict[str, dict[str, float | None]] = {}
-    for label, guess in (("constant", constant), ("phone prior", prior), ("speaker mean (oracle)", own)):
-        value = pcc(truth, guess) if label != "constant" else float("nan")
-        table[label] = {"pcc": None if math.isnan(value) else round(value, 4), "mse": round(mse(truth, guess), 4)}
-    return table
 
 
 def export(trained: FoldScorer, example: ScoredFeatures, out: Path) -> None:
