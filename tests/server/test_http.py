@@ -302,6 +302,7 @@ def test_health_and_models(server: Served) -> None:
     assert server.client.get(f"{server.url}/readyz").json() == {
         "status": "ready",
         "workers": 2,
+        "alive": 2,
         "running": 0,
         "waiting": 0,
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 import os
 import pickle
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -16,12 +18,13 @@ pytest.importorskip("fastapi", reason="needs the extra 'serve'")
 from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, UnreadableAudioError
+from elocute.server.crew import WorkerLost
 from elocute.server.problems import Problem
 from elocute.server.process import DeskProcess, WorkerError
 from elocute.server.settings import ServerConfig
 from elocute.server.wanted import Wanted
 from elocute.server.work import Assess, Recording
-from running_server import TEXTS, flac, served, until
+from running_server import TEXTS, die, flac, served, until
 
 CONFIG = AssessorConfig(threads=1)
 
@@ -66,26 +69,41 @@ def test_a_bug_leaves_the_process_as_it_was(desk: DeskProcess) -> None:
     assert desk.pid == pid
 
 
-def test_a_process_that_dies_is_replaced(desk: DeskProcess) -> None:
+def test_a_process_that_dies_can_be_started_again(desk: DeskProcess) -> None:
     pid = desk.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"died \(exit code -9\) and was replaced"):
+    until(lambda: not desk.is_alive)
+    with pytest.raises(WorkerLost, match=r"died before its job came \(signal 9\)") as idle:
         desk.do(operator.attrgetter("_config"))
+    assert not idle.value.was_at_work
+    restarted(desk)
+    with pytest.raises(WorkerLost, match=r"died at its job \(exit code 7\)") as busy:
+        desk.do(partial(die, 7))
+    assert busy.value.was_at_work
+    assert not busy.value.was_hung
+    restarted(desk)
     assert desk.do(operator.attrgetter("_config")) == CONFIG
     assert desk.pid != pid
 
 
-def test_a_process_that_hangs_is_replaced() -> None:
+def restarted(desk: DeskProcess) -> None:
+    desk.start()
+    desk.wait()
+
+
+def test_a_process_that_hangs_is_ended() -> None:
     desk = DeskProcess(CONFIG, limit_s=0.3)
     desk.wait()
     pid = desk.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(WorkerError, match=r"was at one recording for 0\.3 s and was replaced"):
+    with pytest.raises(WorkerLost, match=r"was at one recording for 0\.3 s and was ended") as caught:
         desk.do(operator.attrgetter("_config"))
-    assert desk.do(operator.attrgetter("_config")) == CONFIG
+    assert caught.value.was_hung
     assert not is_there(pid)
+    restarted(desk)
+    assert desk.do(operator.attrgetter("_config")) == CONFIG
     new = desk.pid
     desk.close()
     assert new is not None
@@ -109,28 +127,34 @@ def test_what_is_wrong_with_the_settings_comes_through() -> None:
 
 
 def test_a_server_outlives_its_workers_and_leaves_none_behind() -> None:
-    with served(ServerConfig(workers=2)) as server, ThreadPoolExecutor(2) as threads:
+    with served(ServerConfig(workers=2)) as server, ThreadPoolExecutor(4) as threads:
 
         def post(_: int) -> int:
             files, data = {"audio": flac()}, {"text": TEXTS["car"]}
             return int(server.client.post(f"{server.url}/v1/assess", files=files, data=data).status_code)
 
-        pids = [desk.pid for desk in server.pool._all]
+        workers = server.pool.crew.workers
+        pids = [desk.pid for desk in workers]
         assert list(threads.map(post, range(4))) == [200] * 4
         for pid in pids:
             os.kill(pid, signal.SIGTERM)  # as a whole process group is told to stop
         assert list(threads.map(post, range(4))) == [200] * 4
+        # Killed in the middle of its work: nobody is told but the log and the figures.
+        answers = threads.map(post, range(8))
+        until(lambda: server.pool.running == 2)
         os.kill(pids[0], signal.SIGKILL)
-        until(lambda: not is_running(pids[0]))
-        assert sorted(threads.map(post, range(6))) == [200] * 5 + [500]
-        assert list(threads.map(post, range(4))) == [200] * 4
-        left = [desk.pid for desk in server.pool._all]
-        assert left[0] != pids[0]
-        assert left[1] == pids[1]
+        assert list(answers) == [200] * 8
+        # Killed while it has nothing to do.
+        until(lambda: server.pool.crew.alive == 2)
+        os.kill(pids[1], signal.SIGKILL)
+        until(lambda: server.pool.crew.lost == 2)
+        until(lambda: server.pool.crew.alive == 2)
+        figures = server.client.get(f"{server.url}/metrics").text
+        assert "elocute_workers_lost_total 2.0" in figures
+        assert "elocute_workers_alive 2.0" in figures
+        sizes = re.findall(r'elocute_resident_bytes\{process="(.*)"\} (\S+)', figures)
+        assert [name for name, _ in sizes] == ["server", "worker-0", "worker-1"]
+        assert all(50e6 < float(size) < 2e9 for _, size in sizes)
+        left = [desk.pid for desk in workers]
+        assert not set(left) & set(pids)
     assert not any(is_there(pid) for pid in left)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process runs, and is not only remembered."""
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"

@@ -19,6 +19,8 @@ from elocute.assessor import SCALES
 from elocute.errors import ElocuteError
 from elocute.installed import installed_document
 from elocute.server.assessing import Assessing
+from elocute.server.device import device_files
+from elocute.server.door import Door, Doorkeeper
 from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
 from elocute.server.observe import REQUEST_ID, Observe
@@ -40,6 +42,8 @@ METHODS = {
     "/openapi.json": "GET",
 }
 """What each path of ours takes; all others are files of the page."""
+WORK = ("/v1/assess", "/v1/stream")
+"""Paths whose requests are waited for when the server stops."""
 
 
 def make_pool(config: ServerConfig) -> Pool[DeskProcess]:
@@ -65,7 +69,9 @@ def make_pool(config: ServerConfig) -> Pool[DeskProcess]:
     )
 
 
-def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | None = None) -> FastAPI:
+def create_app(
+    config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | None = None, door: Door | None = None
+) -> FastAPI:
     """The application, for any ASGI server.
 
     Workers are processes that are spawned: a script that calls this does so below `if __name__ == "__main__":`.
@@ -73,6 +79,7 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | 
     Args:
         config: settings; defaults if None.
         pool: workers, which the application closes when it ends; made here if None.
+        door: whoever stops the server may close it first.
 
     Raises:
         ConfigError: the settings are contradictory, a model is missing, or the file of API keys cannot be used.
@@ -81,13 +88,13 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | 
     keys = None if config.api_keys is None else Keys.from_file(config.api_keys)
     workers = pool or make_pool(config)
     metrics = Metrics()
-    metrics.workers.set(workers.workers)
-    metrics.waiting.set_function(lambda: workers.waiting)
-    metrics.running.set_function(lambda: workers.running)
+    metrics.watch(workers)
+    door = door or Door()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        door.close()
         await run_in_threadpool(workers.close)
 
     app = FastAPI(
@@ -99,12 +106,13 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | 
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_assess(app, Assessing(config, workers, metrics, keys))
+    _add_assess(app, Assessing(config, workers, metrics, keys, door))
     _add_stream(app, Streams(config, workers, metrics, keys))
     _add_models(app, config, keys)
-    _add_operations(app, workers, metrics)
+    _add_operations(app, workers, metrics, door)
     _add_problems(app, metrics)
     complete(app.openapi())
+    app.mount("/runtime", device_files(config), name="runtime")
     if (PAGE / "index.html").is_file():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     if config.cors:
@@ -115,6 +123,7 @@ def create_app(config: ServerConfig | None = None, *, pool: Pool[DeskProcess] | 
             allow_headers=["Authorization", "X-API-Key", REQUEST_ID],
             expose_headers=[REQUEST_ID, "Retry-After", "Server-Timing"],
         )
+    app.add_middleware(Doorkeeper, door=door, paths=WORK)
     app.add_middleware(Observe, metrics=metrics, paths=("/", "/v1/stream", *METHODS))
     return app
 
@@ -156,7 +165,7 @@ def _add_models(app: FastAPI, config: ServerConfig, keys: Keys | None) -> None:
         return JSONResponse(document)
 
 
-def _add_operations(app: FastAPI, workers: Pool[DeskProcess], metrics: Metrics) -> None:
+def _add_operations(app: FastAPI, workers: Pool[DeskProcess], metrics: Metrics, door: Door) -> None:
     """What those ask who run the server."""
 
     @app.get("/healthz", **HEALTH)
@@ -165,12 +174,20 @@ def _add_operations(app: FastAPI, workers: Pool[DeskProcess], metrics: Metrics) 
 
     @app.get("/readyz", **READY)
     async def readyz() -> JSONResponse:
+        door.check()
+        alive = workers.crew.alive
+        if not alive:
+            raise Problem(
+                "not-ready",
+                f"all {workers.workers} workers died and are being started again; look into the log, and how much "
+                "memory there is",
+            )
         if workers.is_stuck:
             raise Problem(
                 "not-ready",
                 f"all {workers.workers} workers have been busy with one recording for too long; restart",
             )
-        state = {"workers": workers.workers, "running": workers.running, "waiting": workers.waiting}
+        state = {"workers": workers.workers, "alive": alive, "running": workers.running, "waiting": workers.waiting}
         return JSONResponse({"status": "ready", **state})
 
     @app.get("/metrics", **METRICS)

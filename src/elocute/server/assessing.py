@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
 from elocute.errors import ElocuteError
 from elocute.server.body import Body, too_large
+from elocute.server.door import Door
 from elocute.server.form import FORM_OVERHEAD_BYTES, Form, read_form
 from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
@@ -29,10 +31,14 @@ class Assessing:
         pool: of workers.
         metrics: where stages are counted.
         keys: who is let in; None for everybody.
+        door: nobody is let in once it is closed.
     """
 
-    def __init__(self, config: ServerConfig, pool: Pool[DeskProcess], metrics: Metrics, keys: Keys | None) -> None:
+    def __init__(
+        self, config: ServerConfig, pool: Pool[DeskProcess], metrics: Metrics, keys: Keys | None, door: Door
+    ) -> None:
         self._config = config
+        self._door = door
         self._pool = pool
         self._metrics = metrics
         self._keys = keys
@@ -50,6 +56,7 @@ class Assessing:
             timeout_s=self._config.upload_timeout_s,
         )
         try:
+            self._door.check()
             self._check_key(request)
             self._check_room(request)
             begin_s = time.monotonic()
@@ -63,7 +70,7 @@ class Assessing:
             facts |= {"bytes": len(asked.audio), "detail_level": asked.detail, "format": asked.shape}
             facts |= {"l1": asked.l1} if asked.l1 else {}
             facts |= {"text": asked.text} if self._config.log_text else {}
-            made = await self._assessed(asked, body)
+            made = await self._assessed(asked, body, facts)
         except Problem as problem:
             if not body.is_complete and problem.code != "client-gone":
                 if problem.code != "slow-upload":
@@ -118,13 +125,14 @@ class Assessing:
             self._uploads -= 1
             self._metrics.uploads.dec()
 
-    async def _assessed(self, asked: Wanted, body: Body) -> Answer:
+    async def _assessed(self, asked: Wanted, body: Body, facts: dict[str, Any]) -> Answer:
         """What a worker makes of it."""
         recording = Recording(data=asked.audio, sample_rate=None, max_duration_s=self._config.max_duration_s)
         job = Assess(wanted=replace(asked, audio=b""), recording=recording)
 
         def work(desk: DeskProcess, ticket: Ticket) -> Answer:
             made = desk.do(job)
+            facts.update({"lost_workers": ticket.lost} if ticket.lost else {})
             return replace(made, stages_s={"queue": ticket.waited_s, **made.stages_s})
 
         try:

@@ -16,14 +16,18 @@ from typing import Any, TypeVar
 
 from elocute.config import AssessorConfig
 from elocute.errors import ElocuteError
+from elocute.server.crew import WorkerLost
 from elocute.server.problems import Problem
 from elocute.server.work import Desk
 
 T = TypeVar("T")
 
+LOADING_S = 120.0
+"""Loading the models takes a second or two; a worker that takes so long is not coming."""
+
 
 class WorkerError(RuntimeError):
-    """A bug in a worker, or its death."""
+    """A bug in a worker's job; the worker is as good as before."""
 
 
 class DeskProcess:
@@ -31,43 +35,63 @@ class DeskProcess:
 
     Args:
         config: of its assessors.
-        limit_s: a job that takes longer is given up, and the process replaced.
+        limit_s: a job that takes longer is given up, and the process ended.
     """
 
     def __init__(self, config: AssessorConfig, *, limit_s: float) -> None:
         self._config = config
         self._limit_s = limit_s
-        self._start()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to load the models, in a new process."""
+        context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._config), name="assess", daemon=True)
+        self._process.start()
+        theirs.close()
 
     def wait(self) -> None:
         """Return when its models are loaded.
 
         Raises:
             ElocuteError: they cannot be.
-            WorkerError: the process died.
+            WorkerLost: the process died, or takes forever.
         """
         try:
-            self._answer()
-        except EOFError as error:
-            raise WorkerError("a worker died while it loaded its models") from error
+            if self._pipe.poll(LOADING_S):
+                self._answer()
+                return
+        except (EOFError, OSError) as error:
+            message = f"a worker died while it loaded its models ({self._end()})"
+            raise WorkerLost(message, was_at_work=False) from error
+        self._end()
+        raise WorkerLost(f"a worker did not load its models in {LOADING_S:g} s", was_at_work=False, was_hung=True)
 
     def do(self, job: Callable[[Desk], T]) -> T:
         """Let the process do a job, which must be picklable, and so must its result be.
 
         Raises:
             Problem, ElocuteError: from the job.
-            WorkerError: a bug in the job, or the process died or hung; then the next job gets a new one.
+            WorkerError: a bug in the job.
+            WorkerLost: the process died or hung, and is no more.
         """
+        if not self.is_alive:
+            raise WorkerLost(f"a worker had died before its job came ({self._end()})", was_at_work=False)
         try:
             self._pipe.send(job)
             if self._pipe.poll(self._limit_s):
                 answer: T = self._answer()
                 return answer
         except (EOFError, OSError) as error:
-            code = self._replace()
-            raise WorkerError(f"a worker died (exit code {code}) and was replaced") from error
-        self._replace()
-        raise WorkerError(f"a worker was at one recording for {self._limit_s:g} s and was replaced")
+            raise WorkerLost(f"a worker died at its job ({self._end()})", was_at_work=True) from error
+        self._end()
+        message = f"a worker was at one recording for {self._limit_s:g} s and was ended"
+        raise WorkerLost(message, was_at_work=True, was_hung=True)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does; another thread may be in the middle of `do`."""
+        self._process.kill()
 
     def close(self) -> None:
         """End the process, which does nothing at the moment."""
@@ -76,17 +100,14 @@ class DeskProcess:
         self._end()
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    @property
     def pid(self) -> int | None:
         """Of the process."""
         return self._process.pid
-
-    def _start(self) -> None:
-        """Begin to load the models."""
-        context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._config), name="assess", daemon=True)
-        self._process.start()
-        theirs.close()
 
     def _answer(self) -> Any:
         """What the process says next."""
@@ -97,23 +118,14 @@ class DeskProcess:
             raise value
         return value
 
-    def _replace(self) -> int | None:
-        """Get a new process, which is ready when this returns; the exit code of the old one."""
-        code = self._end()
-        self._pipe.close()
-        self._start()
-        self.wait()
-        return code
-
-    def _end(self) -> int | None:
-        """End the process in any case; its exit code."""
-        self._process.join(0.1)
+    def _end(self) -> str:
+        """End the process in any case; how it ended."""
+        self._process.join(0.1)  # one that has just died may still be on its way out
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
         code = self._process.exitcode
-        self._process.close()
-        return code
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 def _serve(pipe: Connection, config: AssessorConfig) -> None:
