@@ -237,6 +237,7 @@ def misread_words(heard: Float64, phone_score: Float64, word_ids: Int64) -> NDAr
         phone_score: shape (L,), 0 to 1.
         word_ids: shape (L,), word of each phone.
     """
+    word_ids = word_ids.astype(np.intp)  # what bincount takes on every platform
     counts = np.bincount(word_ids)
     evidence = np.bincount(word_ids, (heard + phone_score) / 2) / counts
     found: NDArray[np.bool_] = (evidence < MISREAD_BELOW) & (counts > 1)
@@ -282,6 +283,7 @@ def left_out(
         phone_score: shape (L,), 0 to 1.
         begun: words that the best reading breaks off; what is missing of them does not make them left out.
     """
+    word_ids = word_ids.astype(np.intp)  # what bincount takes on every platform
     counts = np.bincount(word_ids)
     is_skipped = np.zeros(len(counts), dtype=bool)
     is_skipped[list(skipped)] = True

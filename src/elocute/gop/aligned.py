@@ -189,7 +189,7 @@ class _Owned:
 
     def spread(self, values: Float64) -> Float64:
         """The value of its phone for each frame, (L,) to (n,)."""
-        return np.repeat(values, self._counts())
+        return np.repeat(values, self._counts().astype(np.intp))
 
     def _counts(self) -> Int64:
         return np.diff(self.starts, append=len(self.phones))

@@ -9,6 +9,9 @@ The lattice of `ctc` spells the whole text, once, in order. This one holds every
 Each of these has a price in nats. The best path through the lattice (Viterbi) tells the reading as it went by. A path
 is in gap j once it has dealt with the first j phones; a move between gaps takes no time, and each label is entered by
 one move from the gap in which the path was. Going on is a move from a gap to itself.
+
+A phone that is a chain of labels is entered at its first place and left from its last label; between them the path
+stays inside of it (`said.Chains`).
 """
 
 from __future__ import annotations
@@ -228,7 +231,7 @@ class _Trace:
     phones: int
     borders: Int64
     rows: Int64
-    label: Int64
+    label: NDArray[np.intp]
     mass: Float64
     blanks: Float64
     held: Float64
@@ -246,7 +249,7 @@ class _Trace:
             phones=phones,
             borders=borders,
             rows=np.arange(rows) * phones,
-            label=np.empty((frames + 1, 2, rows), dtype=np.int64),
+            label=np.empty((frames + 1, 2, rows), dtype=np.intp),  # what argmax writes
             mass=np.empty((frames + 1, 2, rows)),
             blanks=blanks,
             held=held,
