@@ -17,7 +17,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elocute.audio import audio_from_array, load_audio
+from elocute.audio import audio_from_array, load_audio, stretch_of
 from elocute.errors import AudioError, ConfigError
 from elocute.types import SAMPLE_RATE_HZ
 
@@ -752,3 +752,15 @@ def test_real_recordings():
             assert audio.quality.snr_db is not None
             assert audio.quality.snr_db > 5
             assert 0.2 * audio.duration_s < audio.quality.speech_s <= audio.duration_s
+
+
+def test_a_stretch_of_a_recording_may_be_silent_but_not_nothing() -> None:
+    tone = (8000 * np.sin(np.arange(4800) / 10)).astype(np.int16)
+    for samples, rate in ((np.zeros(1600, np.int16), 16_000), (tone, 48_000), (np.stack([tone, tone], 1), 16_000)):
+        stretch = stretch_of(samples, rate)
+        assert stretch.duration_s == pytest.approx(len(samples) / rate, abs=1e-4)
+        assert stretch.quality.rms_db >= -120
+    np.testing.assert_array_equal(stretch_of(tone, 16_000).samples, audio_from_array(tone, 16_000).samples)
+    for samples in (np.zeros(0, np.int16), np.zeros(700, np.int16)):
+        with pytest.raises(AudioError, match="stretch of a recording"):
+            stretch_of(samples, 16_000)

@@ -22,12 +22,15 @@ pytest.importorskip("websockets", reason="needs the extra 'serve'")
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from elocute.assessor import Assessor
 from elocute.audio import load_audio
+from elocute.config import AssessorConfig
 from elocute.errors import AudioError
 from elocute.phones import phonemize
-from elocute.report import Report
-from elocute.server.provisional import Follower, prefixes
+from elocute.report import Report, WordReport
+from elocute.server.provisional import LOOK_BACK_S, Progress, follow, script_of
 from elocute.server.settings import ServerConfig
+from elocute.server.stream import GIVEN_UP_S, NOTHING_S
 from elocute.types import Audio
 from running_server import TEXTS, Gate, Served, encoded, flac, gated, served, until
 
@@ -136,50 +139,81 @@ def test_words_are_told_while_the_recording_is_made(server: Served) -> None:
     assert np.mean(apart) < 10
 
 
-def follow(text: str, audio: Audio, step_s: float) -> list[tuple[float, str]]:
-    """Words that a follower tells of a recording in steps, and when."""
-    from elocute.assessor import Assessor
-    from elocute.config import AssessorConfig
+@pytest.fixture(scope="module")
+def assessor() -> Assessor:
+    return Assessor(AssessorConfig(threads=1))
 
-    assessor = Assessor(AssessorConfig(threads=1))
-    follower = Follower(text)
+
+def followed(assessor: Assessor, text: str, audio: Audio, step_s: float) -> list[tuple[float, WordReport, Progress]]:
+    """Words that are told of a recording that comes in steps, and when, and how far the reading was."""
+    progress = Progress()
     found = []
     for end_s in np.arange(step_s, audio.duration_s + step_s, step_s):
-        part = Audio(samples=audio.samples[: round(end_s * 16_000)], quality=audio.quality)
-        found += [(float(end_s), word.word) for word in follower.follow(assessor, part)]
+        part = Audio(
+            samples=audio.samples[round(progress.from_s * 16_000) : round(end_s * 16_000)], quality=audio.quality
+        )
+        told = follow(assessor, script_of(text), progress, part)
+        progress = told.progress
+        found += [(float(end_s), word, progress) for word in told.words]
     return found
 
 
-def test_a_long_recording_is_heard_through_a_window() -> None:
+def test_a_long_recording_costs_no_more_in_its_end(assessor: Assessor, monkeypatch: pytest.MonkeyPatch) -> None:
     once = load_audio(flac("weather"))
-    audio = Audio(samples=np.tile(once.samples, 6), quality=once.quality)  # 14 s, more than the window
+    audio = Audio(samples=np.tile(once.samples, 6), quality=once.quality)  # 14 s
     text = " ".join([TEXTS["weather"]] * 6)
-    found = [word for _, word in follow(text, audio, 1.5)]
+    hear, heard_s = assessor.backend.posteriors, []
+    monkeypatch.setattr(assessor.backend, "posteriors", lambda one: heard_s.append(one.duration_s) or hear(one))
+    found = followed(assessor, text, audio, 0.5)
     words = [word.text for word in phonemize(text).words]
-    assert found == words[: len(found)]
-    assert len(found) > 30
+    assert [word.word for _, word, _ in found] == words[: len(found)]
+    assert [word.text_index for _, word, _ in found] == list(range(len(found)))
+    assert len(found) > 38
+    assert max(heard_s) <= LOOK_BACK_S + 2.0
+    late = [end_s - word.end_s for end_s, word, _ in found]
+    assert np.median(late) < 0.6
+    final = assessor.assess(audio, text).words
+    assert np.mean([abs(word.total - final[n].total) for n, (_, word, _) in enumerate(found)]) < 5
+    assert np.mean([abs(word.start_s - final[n].start_s) for n, (_, word, _) in enumerate(found)]) < 0.05
 
 
-def test_nobody_who_reads_something_else_is_told_words() -> None:
+def test_nobody_who_reads_something_else_is_told_words(assessor: Assessor) -> None:
     noise = load_audio(flac("weather")).samples
     noise = np.random.default_rng(0).permutation(noise)
     audio = Audio(samples=noise, quality=load_audio(flac("weather")).quality)
-    assert follow("Completely different words about a monkey in the trees", audio, 0.5) == []
+    assert followed(assessor, "Completely different words about a monkey in the trees", audio, 0.5) == []
+
+
+def test_steps_of_any_size_follow_the_same_way(assessor: Assessor) -> None:
+    audio = load_audio(flac("weather"))
+    small, large = (followed(assessor, TEXTS["weather"], audio, step_s) for step_s in (0.1, 0.7))
+    assert [word.word for _, word, _ in small][:6] == ["I", "think", "the", "weather", "is", "nice"]
+    assert [word.word for _, word, _ in large][:5] == ["I", "think", "the", "weather", "is"]
+    both = [(mine.total, other.total) for (_, mine, _), (_, other, _) in zip(small, large, strict=False)]
+    assert np.mean([abs(mine - other) for mine, other in both]) < 8
 
 
 @pytest.mark.parametrize(
-    ("text", "ends"),
+    ("text", "stops"),
     [
-        ("Dr. Lee is 42 years old.", ["Dr.", "Dr. Lee", "Dr. Lee is", "Dr. Lee is 42", "Dr. Lee is 42 years"]),
-        ("a a a", ["a", "a a", "a a a"]),
+        ("Dr. Lee is 42 years old.", [1, 2, 3, 5, 6, 7]),
+        ("42 and 42 are 84.", [2, 3, 5, 6, 8]),
+        ("a a a", [1, 2, 3]),
     ],
 )
-def test_beginnings_of_a_text(text: str, ends: list[str]) -> None:
-    found = prefixes(phonemize(text))
-    assert [prefix.text for prefix in found][: len(ends)] == ends
-    assert [prefix.words for prefix in found] == sorted({prefix.words for prefix in found})
-    for prefix in found:
-        assert len(phonemize(prefix.text).phones) == prefix.phones
+def test_words_are_told_as_they_are_written(text: str, stops: list[int]) -> None:
+    script = script_of(text)
+    assert list(script.stops) == stops
+    words = script.canonical.words
+    assert [text[begin:end] for begin, end in script.spans] == [word.text for word in words]
+    for first, last in ((0, len(words)), (1, 2), (stops[0], stops[2])):
+        part = script.part(first, last)
+        assert [word.spoken for word in part.words] == [word.spoken for word in words[first:last]]
+        assert [phone.word_index for phone in part.phones] == [
+            index for index, word in enumerate(part.words) for _ in word.phones
+        ]
+        assert part.text.startswith(words[first].text)
+        assert part.text.endswith(words[last - 1].text)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +230,9 @@ def test_beginnings_of_a_text(text: str, ends: list[str]) -> None:
         ([start(format="mp3")], "bad-request", 1008),
         ([start(sample_rate=1)], "bad-request", 1008),
         ([start(sample_rate=True)], "bad-request", 1008),
+        ([start(end_of_speech_s=0)], "bad-request", 1008),
+        ([start(end_of_speech_s="1")], "bad-request", 1008),
+        ([start(end_of_speech_s=True)], "bad-request", 1008),
         ([start(scale="7")], "bad-request", 1008),
         ([start(txt="x")], "bad-request", 1008),
         ([start(text="w " * 600)], "too-large", 1009),
@@ -358,6 +395,67 @@ def test_any_messages_get_an_answer_or_a_clean_close(
         answers, code = said(socket)
     assert answers[-1]["type"] in {"error", "final"}
     assert code in {1000, 1003, 1008, 1009}
+
+
+def recorded(server: Served, samples: bytes, **fields: object) -> tuple[list[dict[str, Any]], int, int]:
+    """Send a recording as if it were being made, faster, and stop at its end unless the server does so before: all
+    answers, the closing code, and how many bytes were sent."""
+    sent = 0
+    answers: list[dict[str, Any]] = []
+    with talking(server) as socket:
+        socket.send(start(**fields))
+        answers.append(json.loads(socket.recv()))
+        while sent < len(samples):
+            socket.send(samples[sent : sent + 16_000])
+            sent += 16_000
+            with suppress(TimeoutError):
+                answers.append(json.loads(socket.recv(timeout=0.1)))
+            if answers[-1]["type"] in {"end", "error"}:
+                break
+        else:
+            socket.send(STOP)
+        rest, code = said(socket)
+    return [*answers, *rest], code, sent
+
+
+HISS = (np.random.default_rng(0).normal(0, 10, 16_000 * 30)).astype("<i2").tobytes()
+
+
+def test_a_recording_ends_by_itself_when_all_is_read(server: Served) -> None:
+    samples = pcm() + HISS[: 32_000 * 3]
+    answers, code, _ = recorded(server, samples, end_of_speech_s=0.7)
+    assert code == 1000
+    end, final = answers[-2:]
+    assert (end["type"], final["type"]) == ("end", "final")
+    spoken_s = final["report"]["words"][-1]["end_s"]
+    assert spoken_s + 0.4 < end["bytes"] / 32_000 < spoken_s + 1.9
+    assert final["report"] == json.loads(over_http(server, wav(samples[: end["bytes"]])))
+
+
+def test_a_recording_does_not_end_by_itself_unasked(server: Served) -> None:
+    answers, _, _ = recorded(server, pcm() + HISS[: 32_000 * 2])
+    assert answers[-1]["type"] == "final"
+    assert "end" not in {answer["type"] for answer in answers}
+
+
+def test_a_reading_that_is_given_up_ends_later() -> None:
+    with served(ServerConfig(workers=1)) as server:
+        samples = pcm()[: 32_000 * 1] + HISS
+        answers, code, _ = recorded(server, samples, end_of_speech_s=0.7)
+    assert code == 1000
+    ends = [answer["bytes"] / 32_000 for answer in answers if answer["type"] == "end"]
+    assert ends
+    assert 1 + GIVEN_UP_S < ends[0] < 1 + 0.7 + GIVEN_UP_S + 1.5
+
+
+@pytest.mark.parametrize("silence", [bytes(32_000 * 14), HISS[: 32_000 * 14]], ids=["muted", "hiss"])
+def test_silence_from_the_beginning_is_told(silence: bytes) -> None:
+    with served(ServerConfig(workers=1)) as server:
+        answers, code, sent = recorded(server, silence, end_of_speech_s=1.0)
+    assert answers[-1]["problem"]["status"] == 422
+    assert "nothing was heard" in answers[-1]["problem"]["detail"]
+    assert code == 1000
+    assert NOTHING_S < sent / 32_000 < NOTHING_S + 2
 
 
 def test_reports_of_streams_can_be_read_back(server: Served) -> None:

@@ -19,7 +19,7 @@ from elocute.config import AudioConfig
 from elocute.errors import AudioError
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float32
 
-__all__ = ["AudioSource", "audio_from_array", "load_audio", "measure_quality"]
+__all__ = ["AudioSource", "audio_from_array", "load_audio", "measure_quality", "stretch_of"]
 
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | NDArray[Any]
 """What `load_audio` takes: a path, the bytes of a file, an open binary file, or an array with its rate."""
@@ -95,6 +95,25 @@ def audio_from_array(
         bits = 8 * samples.dtype.itemsize
         hint = f"; {samples.dtype} is scaled by 2**{bits - 1}, so convert 16-bit values with .astype(np.int16)"
     return _finish(name, checks.scaled(samples), rate, silent_hint=hint)
+
+
+def stretch_of(samples: NDArray[Any], sample_rate: int) -> Audio:
+    """A stretch of a recording that is still being made, which may be silent.
+
+    Args:
+        samples: shape (N,) or (N, channels); floats with full scale 1, or integers of any width.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: it is no recording, or shorter than 0.05 s.
+    """
+    name = "stretch of a recording"
+    checks.check_array(name, samples)
+    rate = checks.check_rate(name, sample_rate)
+    checks.check_length(name, len(samples) / rate, float("inf"))
+    mono = checks.scaled(samples.reshape(len(samples), -1)).mean(axis=1)
+    mono = mono if rate == SAMPLE_RATE_HZ else _resampled(mono, rate)
+    return Audio(samples=mono, quality=measure_quality(mono, clipped=0.0, source_rate_hz=rate, source_channels=1))
 
 
 def _finish(name: str, samples: Float32, rate: int, *, silent_hint: str = "") -> Audio:

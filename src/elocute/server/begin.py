@@ -13,8 +13,9 @@ from elocute.server.problems import Problem
 from elocute.server.settings import ServerConfig
 from elocute.server.wanted import Wanted, wanted
 
-_OWN = ("type", "format", "sample_rate", "key")
+_OWN = ("type", "format", "sample_rate", "end_of_speech_s", "key")
 _RATES = range(8_000, 96_001)
+_SILENCES_S = (0.3, 10.0)
 _ENCODED_BYTES_S = 4_000
 """A second of compressed speech has at least so many bytes, so that looking for words is not done for nothing."""
 
@@ -26,14 +27,20 @@ class Begin:
     Attributes:
         wanted: what is to be assessed, without its recording.
         sample_rate: Hz of 16-bit samples; None for an encoded recording, which carries its own.
+        end_of_speech_s: silence after the last word of the text that ends the recording; None where the client does.
     """
 
     wanted: Wanted
     sample_rate: int | None
+    end_of_speech_s: float | None
 
     def bytes_in(self, seconds: float) -> int:
         """Bytes that arrive in so many seconds."""
         return round(seconds * (_ENCODED_BYTES_S if self.sample_rate is None else 2 * self.sample_rate))
+
+    def bytes_before(self, seconds: float) -> int:
+        """Bytes of a recording that come before a time; 0 for an encoded one, which can only be read from its start."""
+        return 0 if self.sample_rate is None else 2 * round(seconds * self.sample_rate)
 
     def max_bytes(self, max_duration_s: float) -> float:
         """Bytes of the longest recording, as far as they tell."""
@@ -64,11 +71,25 @@ def begin(message: str | bytes, headers: Mapping[str, str], keys: Keys | None, c
         raise _wrong(f"format is {str(kind)[:20]!r}; expected 'pcm16', or 'encoded' for webm, ogg, wav and the like")
     if isinstance(rate, bool) or not isinstance(rate, int) or rate not in _RATES:
         raise _wrong(f"sample_rate is {str(rate)[:20]}; expected a whole number of Hz from {_RATES[0]} to {_RATES[-1]}")
+    silence_s = _silence_s(plain.get("end_of_speech_s"))
     fields = {name: value for name, value in plain.items() if name not in _OWN}
     if not all(isinstance(value, str) for value in fields.values()):
         raise _wrong("a field is no string; expected strings, also for 'scale'")
     asked = wanted(Form(fields=fields, files={"audio": b""}), config.assessor, max_text_chars=config.max_text_chars)
-    return Begin(wanted=asked, sample_rate=rate if kind == "pcm16" else None)
+    return Begin(wanted=asked, sample_rate=rate if kind == "pcm16" else None, end_of_speech_s=silence_s)
+
+
+def _silence_s(value: object) -> float | None:
+    """The silence that ends a recording."""
+    least, most = _SILENCES_S
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise _wrong(
+            f"end_of_speech_s is {str(value)[:20]}; expected seconds from {least:g} to {most:g}, or null where the "
+            "client says stop"
+        )
+    return float(value)
 
 
 def _object(message: str) -> dict[str, Any]:

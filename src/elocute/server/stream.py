@@ -2,12 +2,18 @@
 
 The client sends a start message, then binary chunks, then a stop message:
 
-    {"type": "start", "text": "...", "format": "pcm16" | "encoded", "sample_rate": 16000, ...the fields of /v1/assess}
+    {"type": "start", "text": "...", "format": "pcm16" | "encoded", "sample_rate": 16000, "end_of_speech_s": null,
+     ...the fields of /v1/assess}
     {"type": "stop"}
 
 `pcm16` are little-endian 16-bit samples of one channel; `encoded` chunks, joined, are a file (webm, ogg, wav ...). The
 server answers "ready", then "partial" with the words finished so far, and in the end "final" with the very report that
 /v1/assess gives for the same samples; or "error" with the same problem. Then it closes the connection.
+
+With `end_of_speech_s` the server ends the recording itself, when the last word of the text was read and so much silence
+followed, or a much longer silence followed on anything: it sends "end" with the number of bytes that it takes for the
+recording, and "final" without being told to stop. Where nothing at all is heard, that is an error. All this is for when
+there is time: a server that is busy with the reports of others neither tells of words nor hears the end.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from elocute.errors import AlignmentError, AudioError, ElocuteError
+from elocute.errors import AudioError, ElocuteError
 from elocute.server.begin import Begin, begin
 from elocute.server.body import too_large
 from elocute.server.keys import Keys
@@ -30,15 +36,19 @@ from elocute.server.metrics import Metrics
 from elocute.server.pool import Abandoned, Busy, Pool, TooSlow
 from elocute.server.problems import Problem, problem_of
 from elocute.server.process import DeskProcess
-from elocute.server.provisional import Follower
+from elocute.server.provisional import Followed, Progress, script_of
 from elocute.server.settings import ServerConfig
-from elocute.server.work import Answer, Assess, Follow, Followed, Recording
+from elocute.server.work import Answer, Assess, Follow, Recording
 
 PARTIAL_EVERY_S = 0.15
 """New audio that is worth another look for finished words."""
+GIVEN_UP_S = 4.0
+"""A silence so much longer than the one after the last word ends a reading that did not come to the last word."""
+NOTHING_S = 10.0
+"""A recording in which nothing was heard for so long is ended."""
 _SHARE = 0.5
 """A recording being made takes at most so much of a worker's time, and none that others wait for."""
-_CLOSE = {400: 1008, 401: 1008, 408: 1008, 413: 1009, 415: 1003, 422: 1000, 429: 1013, 500: 1011, 504: 1013}
+_CLOSE = {400: 1008, 401: 1008, 408: 1008, 413: 1009, 415: 1003, 422: 1000, 429: 1013, 500: 1011, 503: 1012, 504: 1013}
 """How the connection is closed after a problem, by its HTTP status; RFC 6455, section 7.4.1."""
 
 log = logging.getLogger(__name__)
@@ -77,23 +87,34 @@ class Stream:
         """
         asked = begin(await self._receive(), self._socket.headers, self._keys, self._config)
         try:
-            follower = await asyncio.to_thread(Follower, asked.wanted.text)
+            script = await asyncio.to_thread(script_of, asked.wanted.text)
         except ElocuteError as error:
             raise problem_of(error) from error
         await self._send({"type": "ready", "request_id": self._socket.state.request_id})
-        following = asyncio.create_task(self._follow(asked, follower))
-        try:
-            await self._listen(asked)
-        finally:
-            self._stop.set()
-            self._news.set()
-            await following
+        await self._recorded(asked, len(script.canonical.words))
         made = await self._assessed(asked)
         self._metrics.observe_stages(made.stages_s)
         self._metrics.audio.inc(made.duration_s)
         # The report's own bytes, so that it is the same as everywhere else.
         await self._socket.send_text('{"type": "final", "report": ' + made.body.decode().rstrip("\n") + "}")
         await self._socket.close(1000)
+
+    async def _recorded(self, asked: Begin, words: int) -> None:
+        """Return when the recording has ended, because the client says so or the reader has."""
+        listening = asyncio.create_task(self._listen(asked))
+        following = asyncio.create_task(self._follow(asked, words))
+        try:
+            await asyncio.wait({listening, following}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done() and following.result():
+                await self._send({"type": "end", "bytes": len(self._data)})
+            else:
+                await listening
+        finally:
+            self._stop.set()
+            self._news.set()
+            listening.cancel()
+            await asyncio.wait({listening, following})
+        following.result()
 
     async def _listen(self, asked: Begin) -> None:
         """Collect the recording until the client says stop."""
@@ -136,10 +157,10 @@ class Stream:
         text = message.get("text")
         return text if text is not None else bytes(message["bytes"])
 
-    async def _follow(self, asked: Begin, follower: Follower) -> None:
-        """Tell of finished words, as they are finished, until the recording ends."""
-        seen_bytes = 0
-        while not self._stop.is_set() and not follower.is_done:
+    async def _follow(self, asked: Begin, words: int) -> bool:
+        """Tell of finished words, as they are finished, until the recording ends; whether the reader has ended it."""
+        progress, seen_bytes = Progress(), 0
+        while not self._stop.is_set() and (progress.told < words or asked.end_of_speech_s is not None):
             await self._news.wait()
             self._news.clear()
             if self._stop.is_set() or len(self._data) - seen_bytes < asked.bytes_in(PARTIAL_EVERY_S):
@@ -148,31 +169,37 @@ class Stream:
                 continue  # provisional scores are for when there is time
             seen_bytes = len(self._data)
             begin_s = time.monotonic()
-            found = await self._finished(asked, follower)
-            follower = found.follower
-            if found.words and not self._stop.is_set():
+            found = await self._finished(asked, progress)
+            progress = found.progress
+            if self._stop.is_set():
+                break
+            if found.words:
                 await self._send({"type": "partial", "words": [asdict(word) for word in found.words]})
+            if asked.end_of_speech_s is not None and _has_ended(progress, asked.end_of_speech_s):
+                return True
             rest_s = (time.monotonic() - begin_s) * (1 / _SHARE - 1)
             with suppress(TimeoutError):  # the usual end of a rest
                 await asyncio.wait_for(self._stop.wait(), rest_s)
+        return False
 
-    async def _finished(self, asked: Begin, follower: Follower) -> Followed:
+    async def _finished(self, asked: Begin, progress: Progress) -> Followed:
         """Words that are finished now; none where no worker is free, or nothing can be told yet."""
-        job = Follow(wanted=asked.wanted, recording=self._recording(asked), follower=follower)
+        recording = self._recording(asked, asked.bytes_before(progress.from_s))
+        job = Follow(wanted=asked.wanted, recording=recording, progress=progress)
         try:
             # To its end, also where the recording ends meanwhile: one given up would keep its place in the pool while
             # the report asks for one, and a server without a queue would call itself busy because of its own look.
             return await self._pool.run(lambda desk, ticket: desk.do(job), _never)
         except (Busy, TooSlow):
             pass  # others were faster
-        except (AudioError, AlignmentError):
-            pass  # silent, or too short, so far: the final report will say so if it stays like that
-        return Followed(follower=follower, words=())
+        except AudioError:
+            pass  # too short, or no audio, so far: the final report will say so if it stays like that
+        return Followed(progress=progress)
 
-    def _recording(self, asked: Begin) -> Recording:
-        """What was sent until now."""
+    def _recording(self, asked: Begin, first: int = 0) -> Recording:
+        """What was sent until now, from a byte on."""
         return Recording(
-            data=bytes(self._data), sample_rate=asked.sample_rate, max_duration_s=self._config.max_duration_s
+            data=bytes(self._data[first:]), sample_rate=asked.sample_rate, max_duration_s=self._config.max_duration_s
         )
 
     async def _assessed(self, asked: Begin) -> Answer:
@@ -199,6 +226,23 @@ class Stream:
     async def _send(self, message: dict[str, Any]) -> None:
         """Send one message."""
         await self._socket.send_text(json.dumps(message, ensure_ascii=False, allow_nan=False))
+
+
+def _has_ended(progress: Progress, silence_s: float) -> bool:
+    """Whether a reader has come to an end.
+
+    Raises:
+        Problem: nothing was heard at all.
+    """
+    if progress.voiced_s is None:
+        if progress.heard_s >= NOTHING_S:
+            raise Problem(
+                "not-scorable",
+                f"nothing was heard for {progress.heard_s:.0f} s; check that the microphone is on and near, and record "
+                "again",
+            )
+        return False
+    return progress.quiet_s >= silence_s + (0.0 if progress.is_read else GIVEN_UP_S)
 
 
 async def _never() -> None:

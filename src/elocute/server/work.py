@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from elocute.assessor import Assessor
-from elocute.audio import audio_from_array, load_audio
+from elocute.audio import audio_from_array, load_audio, stretch_of
+from elocute.audio.decode import decode_file, opened
 from elocute.azure import AzureConfig, Granularity, to_azure_json
 from elocute.config import AssessorConfig
-from elocute.report import Report, WordReport
+from elocute.report import Report
 from elocute.server.problems import Problem
-from elocute.server.provisional import Follower
+from elocute.server.provisional import Followed, Progress, follow, script_of
 from elocute.server.wanted import Detail, Sensitivity, Wanted
 from elocute.types import Audio
 
@@ -99,6 +100,18 @@ class Recording:
         samples = np.frombuffer(self.data[: len(self.data) // 2 * 2], dtype="<i2")
         return audio_from_array(samples, self.sample_rate, max_duration_s=self.max_duration_s)
 
+    def stretch(self, from_s: float) -> Audio:
+        """Its samples as far as they go, from a time on; those that are no file are so already.
+
+        Raises:
+            AudioError: it cannot be used, or not yet.
+        """
+        if self.sample_rate is not None:
+            return stretch_of(np.frombuffer(self.data[: len(self.data) // 2 * 2], dtype="<i2"), self.sample_rate)
+        with opened(self.data) as (name, file):
+            samples, rate = decode_file(name, file, self.max_duration_s)
+        return stretch_of(samples[round(from_s * rate) :], rate)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Assess:
@@ -137,36 +150,29 @@ class Assess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Followed:
-    """What following a reader gave: the follower as it is now, and the words that are new."""
-
-    follower: Follower
-    words: tuple[WordReport, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Follow:
     """A job: words that were finished in a recording that is being made.
 
     Attributes:
         wanted: of the report in the end.
-        recording: as far as it goes.
-        follower: of the reader.
+        recording: as far as it goes; where it is no file, only what comes from `progress.from_s` on.
+        progress: of the reader, at the last look.
     """
 
     wanted: Wanted
     recording: Recording
-    follower: Follower
+    progress: Progress
 
     def __call__(self, desk: Desk) -> Followed:
         """Follow the reader.
 
         Raises:
-            AudioError, AlignmentError: too short to tell.
+            AudioError: too short to tell, or a file that cannot be read before it is whole.
         """
         assessor = desk.assessor(self.wanted.scale, self.wanted.sensitivity)
-        words = self.follower.follow(assessor, self.recording.audio())
-        return Followed(follower=self.follower, words=words)
+        return follow(
+            assessor, script_of(self.wanted.text), self.progress, self.recording.stretch(self.progress.from_s)
+        )
 
 
 def _body(report: Report, wanted: Wanted) -> bytes:
