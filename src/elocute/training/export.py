@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from elocute.assets import load_onnxruntime
 from elocute.errors import ConfigError
 from elocute.training.acoustic_model import FRAME_SHIFT_S, AcousticConfig, AcousticModel
 
@@ -161,8 +162,7 @@ def strip(path: Path) -> None:
 
 def compare_twins(model: AcousticModel, full: Path, small: Path, rng: np.random.Generator) -> dict[str, Any]:
     """Largest difference of torch against fp32, and mean differences and agreement of fp32 against int8."""
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     sessions = [onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in (full, small)]
     worst, gaps, rating_gaps, agreement = 0.0, [], [], []
     for seconds in (0.3, 1.07, 4.0, 11.31):

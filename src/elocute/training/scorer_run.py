@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from elocute.acoustic import load_backend
+from elocute.assets import load_onnxruntime
 from elocute.corpora.speechocean762 import ScoredUtterance, read_speechocean762, speaker_folds
 from elocute.evaluation import pcc, write_predictions
 from elocute.evaluation.provenance import commit_of_checkout
@@ -312,8 +313,8 @@ def train_fold(
 def export(trained: FoldScorer, example: ScoredFeatures, out: Path) -> None:
     """Write members and trees as one graph over one utterance, and check it against both."""
     import onnx
-    import onnxruntime
 
+    onnxruntime = load_onnxruntime()
     ensemble = Ensemble(list(trained.members)).eval()
     features = example.features
     words = int(features.word_ids[-1]) + 1
