@@ -76,6 +76,17 @@ class Member:
     planted_share: float
 
 
+MEMBERS = (
+    Member(seed=1, planted_share=0.0),
+    Member(seed=2, planted_share=0.2),
+    Member(seed=3, planted_share=0.4),
+    Member(seed=4, planted_share=0.6),
+)
+"""Of the scorer for the embedded acoustic model."""
+GENERAL_MEMBERS = (Member(seed=1, planted_share=0.2),)
+"""Of the scorer for any backend, which is small because most installations never run it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerRun:
     """What a run of `elocute train scorer` depends on.
@@ -107,12 +118,7 @@ class ScorerRun:
     is_general: bool = False
     folds: int = 5
     fold_seed: int = 1
-    members: tuple[Member, ...] = (
-        Member(seed=1, planted_share=0.0),
-        Member(seed=2, planted_share=0.2),
-        Member(seed=3, planted_share=0.4),
-        Member(seed=4, planted_share=0.6),
-    )
+    members: tuple[Member, ...] = MEMBERS
     native: tuple[Path, ...] = ()
     native_limit: int = 200
     command: str = ""
