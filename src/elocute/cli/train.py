@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from elocute.cli.train_ctc import ctc
 from elocute.cli.train_timing import timing
 
 if TYPE_CHECKING:
@@ -393,3 +394,4 @@ def stress(
 
 
 app.command()(timing)
+app.command()(ctc)
