@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.audio import audio_from_array, load_audio, stretch_of
-from elocute.errors import AudioError, ConfigError
+from elocute.errors import AudioError, ConfigError, UnreadableAudioError
 from elocute.types import SAMPLE_RATE_HZ
 
 DURATION_S = 1.5
@@ -764,3 +764,11 @@ def test_a_stretch_of_a_recording_may_be_silent_but_not_nothing() -> None:
     for samples in (np.zeros(0, np.int16), np.zeros(700, np.int16)):
         with pytest.raises(AudioError, match="stretch of a recording"):
             stretch_of(samples, 16_000)
+
+
+def test_integers_of_64_bits_are_refused():
+    samples = np.random.default_rng(0).integers(-(2**62), 2**62, 8_000, dtype="<i8").tobytes()
+    head = struct.pack("<HHIIHH", 1, 1, 16_000, 128_000, 8, 64)
+    wav = b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " + struct.pack("<I", 16) + head
+    with pytest.raises(UnreadableAudioError, match="samples of the type 's64', which cannot be read"):
+        load_audio(wav + b"data" + struct.pack("<I", len(samples)) + samples)

@@ -210,7 +210,13 @@ def _av_blocks(name: str, container: Any, track: Any, promised_s: float | None) 
             raise _cut(name, done_s, promised_s, getattr(error, "strerror", None) or "a frame ends early") from error
         if frame is None:
             return
-        samples = frame.to_ndarray()
+        try:
+            samples = frame.to_ndarray()
+        except ValueError as error:  # numpy has, or PyAV knows, no such type
+            raise UnreadableAudioError(
+                f"{name} holds samples of the type {frame.format.name!r}, which cannot be read; expected 8 to 32 bits, "
+                "or floats, so convert it"
+            ) from error
         if not frame.format.is_planar:
             samples = samples.reshape(-1, frame.layout.nb_channels).T
         done_s += frame.samples / frame.sample_rate
