@@ -1,0 +1,195 @@
+"""Load and soak test of `elocute serve`: a real server, real HTTP, real recordings.
+
+    python tools/load.py                          # 8 clients for 60 s
+    python tools/load.py --requests 2000          # soak: and memory must stay flat
+    python tools/load.py --clients 1 --kinds webm --seconds 20 --manifest corpus.jsonl --between 3.5 4.5
+
+Prints throughput, quantiles of the time to an answer, counts by status, and memory before and after. The only answers
+allowed are 200 and 429 ("busy"; the client then waits as it is told). Exit code 1: another answer, a worker that died,
+a temporary file left, or (soak) memory that grows. Clients run on the cores that the server has, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from served import EXAMPLES, KINDS, Client, Running, encoded, form, recordings, serving
+
+FLAT_MB = 10.0
+"""Memory of server and workers together may grow by so many megabytes in 1,000 requests."""
+_SETTLED = 0.25
+"""Share of a soak that is left out of the slope: buffers find their size."""
+_SAMPLES = 100
+"""So often in a soak memory is looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A request that is ready to be sent."""
+
+    name: str
+    body: bytes
+    content_type: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came back."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    audio_s: float = 0.0
+    strange: list[str] = field(default_factory=list)
+    memory: list[tuple[int, float]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def requests_of(options: argparse.Namespace) -> list[Sent]:
+    """All recordings in all kinds, in an order in which kinds alternate."""
+    low, high = options.between
+    spoken = [one for one in recordings(options.manifest) if low <= one.seconds <= high][: options.recordings]
+    if not spoken:
+        sys.exit(f"no recording of {options.manifest} lasts {low:g} to {high:g} s")
+    sent = []
+    for one, kind in itertools.product(spoken, options.kinds):
+        body, content_type = form({"text": one.text}, encoded(one.samples, kind))
+        sent.append(Sent(name=f"{one.name}.{kind}", body=body, content_type=content_type, seconds=one.seconds))
+    return sent
+
+
+def one_client(
+    running: Running, sent: list[Sent], first: int, todo: itertools.count[int], end: Ending, tally: Tally
+) -> None:
+    """Ask, one request after the other, until it is enough."""
+    client = Client(running.port)
+    for turn in itertools.count(first):
+        number = next(todo)
+        if end.is_reached(number):
+            return
+        one = sent[turn % len(sent)]
+        answer = client.ask("POST", "/v1/assess", one.body, one.content_type)
+        with tally.lock:
+            tally.statuses[answer.status] += 1
+            if answer.status == 200:
+                tally.seconds.append(answer.seconds)
+                tally.audio_s += one.seconds
+            elif answer.status != 429:
+                tally.strange.append(f"{one.name}: {answer.status} {answer.body[:300]!r}")
+        if end.requests and number % max(end.requests // _SAMPLES, 1) == 0:
+            tally.memory.append((number, sum(client.resident_mb().values())))
+        if answer.status == 429:
+            time.sleep(float(answer.headers["retry-after"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """When it is enough: after so many requests, or at a time."""
+
+    requests: int
+    at_s: float
+
+    def is_reached(self, number: int) -> bool:
+        """Whether a request of this number is one too many."""
+        return number >= self.requests if self.requests else time.monotonic() >= self.at_s
+
+
+def load(running: Running, sent: list[Sent], options: argparse.Namespace) -> tuple[Tally, float]:
+    """All clients at once; what came back, and in how many seconds."""
+    tally, todo = Tally(), itertools.count()
+    begin_s = time.monotonic()
+    end = Ending(requests=options.requests, at_s=begin_s + options.seconds)
+    step = max(len(sent) // options.clients, 1)
+    threads = [
+        threading.Thread(target=one_client, args=(running, sent, client * step, todo, end, tally))
+        for client in range(options.clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally, time.monotonic() - begin_s
+
+
+def slope_mb(memory: list[tuple[int, float]]) -> float:
+    """Growth of memory in MB per 1,000 requests, after it has settled: the median of all slopes (Theil)."""
+    numbers, sizes = np.array(sorted(memory)[int(len(memory) * _SETTLED) :], dtype=float).T
+    first, second = np.triu_indices(len(numbers), 1)
+    apart = numbers[second] > numbers[first]
+    return float(np.median(((sizes[second] - sizes[first])[apart]) / (numbers[second] - numbers[first])[apart])) * 1000
+
+
+def report(tally: Tally, took_s: float, before: dict[str, float], after: dict[str, float]) -> None:
+    """Print what came out."""
+    done = len(tally.seconds)
+    rate = f"{done / took_s:.2f} a second, {tally.audio_s / took_s:.1f} s of speech a second"
+    print(f"answers      {done} reports in {took_s:.1f} s: {rate}")
+    if done:
+        p50, p95, p99, longest = np.quantile(tally.seconds, [0.5, 0.95, 0.99, 1]) * 1000
+        print(f"time         p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms, longest {longest:.0f} ms")
+    print("by status    " + ", ".join(f"{status}: {count}" for status, count in sorted(tally.statuses.items())))
+    sizes = "; ".join(f"{name} {before.get(name, 0):.0f} -> {size:.0f}" for name, size in after.items())
+    print(f"memory, MB   {sizes}; together {sum(before.values()):.0f} -> {sum(after.values()):.0f}")
+    print(f"machine      {os.cpu_count()} cores, load average {' '.join(f'{one:.1f}' for one in os.getloadavg())}")
+
+
+def faults(tally: Tally, running: Running, figures: dict[str, float]) -> list[str]:
+    """What must not be."""
+    found = [f"an answer that is not allowed: {one}" for one in tally.strange[:10]]
+    found += [] if tally.seconds else ["no report at all"]
+    found += (
+        [f"{figures['elocute_workers_lost_total']:g} workers died"] if figures["elocute_workers_lost_total"] else []
+    )
+    found += [f"left behind: {path}" for path in running.scratch.rglob("*")]
+    return found
+
+
+def main() -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(
+        "--requests", type=int, default=0, help="stop after so many requests instead, and look at memory"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
+    parser.add_argument("--manifest", type=Path, default=EXAMPLES, help="JSONL of recordings; default: examples/")
+    parser.add_argument("--recordings", type=int, default=50, help="as many of them at most")
+    parser.add_argument("--between", type=float, nargs=2, default=(0.0, 60.0), metavar="S", help="their lengths")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["wav", "webm"])
+    options = parser.parse_args()
+    sent = requests_of(options)
+    mean_s = np.mean([one.seconds for one in sent])
+    print(
+        f"load         {options.clients} clients, {options.workers} workers of {options.threads} threads; "
+        f"{len(sent)} uploads ({', '.join(options.kinds)}) of {mean_s:.2f} s on average"
+    )
+    with serving("--workers", str(options.workers), "--threads", str(options.threads)) as running:
+        client = Client(running.port)
+        for one in sent[: 3 * options.workers]:
+            client.ask("POST", "/v1/assess", one.body, one.content_type)
+        before = client.resident_mb()
+        tally, took_s = load(running, sent, options)
+        report(tally, took_s, before, client.resident_mb())
+        found = faults(tally, running, client.figures())
+    if options.requests:
+        slope = slope_mb(tally.memory)
+        print(f"growth       {slope:+.2f} MB per 1,000 requests (allowed: {FLAT_MB:g})")
+        found += [f"memory grows by {slope:.1f} MB per 1,000 requests"] if slope > FLAT_MB else []
+    for one in found:
+        print(f"FAULT        {one}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
