@@ -157,19 +157,40 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {node['html']}" for item in found for node in item["nodes"]]
 
 
+LISTENED = """
+  window.told = [];
+  window.lit = [];
+  addEventListener("DOMContentLoaded", () => {
+    new MutationObserver(() => told.push(document.getElementById("status").textContent))
+      .observe(document.getElementById("status"), { childList: true, characterData: true, subtree: true });
+    new MutationObserver(() => {
+      for (const word of document.querySelectorAll("#reading .done")) {
+        if (!lit.includes(word.textContent)) lit.push(word.textContent);
+      }
+    }).observe(document.getElementById("reading"), { childList: true, attributes: true, subtree: true });
+  });
+"""
+"""Keeps what the page says to screen readers, and which words have lit up."""
+
+
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 def test_record_then_words_then_a_sound_and_its_tip(
     open_page: Callable[..., Page], tmp_path: Path, size: str, scheme: str
 ) -> None:
-    page = open_page(size, color_scheme=scheme)
+    page = open_page(size, color_scheme=scheme, script=LISTENED)
+    folder = Path(os.environ.get("ELOCUTE_SCREENSHOTS", tmp_path))
     assert violations(page) == []
     page.select_option("#choice", label=f"{TEXT} (r and a)")
     page.click("#record")
     wait_for(page, "Recording.")
     until(page, "document.getElementById('meter').value > 0.5")
-    page.wait_for_timeout(2600)
-    page.click("#record")
-    wait_for(page, "Done: ")
+    until(page, "document.querySelectorAll('#reading .done').length >= 3")
+    page.screenshot(path=folder / f"page-{size}-{scheme}-recording.png")
+    assert violations(page) == []
+    wait_for(page, "Done: ")  # it stops by itself
+    assert page.evaluate("lit")[:4] == TEXT.split()[:4]
+    assert len(page.evaluate("told")) <= 4, "chatty"
+    assert page.is_visible("#sentence")
     words = page.locator("#words .said")
     assert [words.nth(k).locator("b").inner_text() for k in range(words.count())] == TEXT.rstrip(".").split()
     assert words.first.evaluate("e => e.style.background").startswith("rgb(")
@@ -180,9 +201,7 @@ def test_record_then_words_then_a_sound_and_its_tip(
     assert page.evaluate("document.activeElement.dataset.phone") == "0"
     told = page.inner_text("#detail")
     assert "as in “red”" in told
-    with page.expect_download() as saved:
-        page.click("#export")
-    (sound, *_) = json.loads(Path(saved.value.path()).read_text())["words"][4]["phonemes"]
+    (sound, *_) = exported(page)["words"][4]["phonemes"]
     likely = [item["phone"] for item in sound["nbest"] if item["probability"] >= 0.01][:4]
     names = ["nothing" if phone is None else ipa_name(phone) for phone in likely]
     assert page.locator("#detail .heard .name").all_inner_texts() == names
@@ -192,9 +211,112 @@ def test_record_then_words_then_a_sound_and_its_tip(
     assert page.locator("#facts dt").count() > 4
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     assert violations(page) == []
-    folder = Path(os.environ.get("ELOCUTE_SCREENSHOTS", tmp_path))
     page.screenshot(path=folder / f"page-{size}-{scheme}.png", full_page=True)
     assert (folder / f"page-{size}-{scheme}.png").stat().st_size > 50_000
+
+
+def exported(page: Page) -> dict[str, Any]:
+    """The report that is shown, as it is saved."""
+    with page.expect_download() as saved:
+        page.click("#export")
+    return dict(json.loads(Path(saved.value.path()).read_text()))
+
+
+def test_the_report_is_of_what_was_recorded(open_page: Callable[..., Page], address: str) -> None:
+    import numpy as np
+
+    from elocute import Assessor
+
+    page = open_page(script=LISTENED)
+    sent: list[str | bytes] = []
+    got: list[str | bytes] = []
+
+    def watch(socket: Any) -> None:
+        assert socket.url == address.replace("http", "ws") + "/v1/stream"
+        socket.on("framesent", lambda frame: sent.append(frame))
+        socket.on("framereceived", lambda frame: got.append(frame))
+
+    page.on("websocket", watch)
+    page.fill("#sentence", TEXT)
+    page.click("#record")
+    wait_for(page, "Done: ")
+    assert not any(url.endswith("/v1/assess") for url in page.evaluate("performance.getEntries().map((e) => e.name)"))
+    answers = [json.loads(message) for message in got]
+    assert [answer["type"] for answer in answers if answer["type"] != "partial"] == ["ready", "end", "final"]
+    (end,) = (answer["bytes"] for answer in answers if answer["type"] == "end")
+    samples = b"".join(part for part in sent if isinstance(part, bytes))[:end]
+    report = exported(page)
+    assert report == Assessor().assess(np.frombuffer(samples, "<i2"), TEXT, sample_rate=16_000).to_dict()
+    page.click("text=Play all")
+    assert page.inner_text("#picture-note") == ""
+
+
+def test_a_recording_goes_on_until_stop_if_so_wanted(open_page: Callable[..., Page]) -> None:
+    page = open_page(script=LISTENED)
+    page.uncheck("#by-itself")
+    page.fill("#sentence", TEXT)
+    page.click("#record")
+    wait_for(page, "then press Stop.")
+    page.wait_for_timeout(5000)  # the reading takes 2.6 s
+    assert page.inner_text("#record-name") == "Stop"
+    page.keyboard.press("Enter")  # the button has the focus
+    wait_for(page, "Done: ")
+    assert exported(page)["audio"]["duration_s"] > 4.5
+    page.reload()
+    assert not page.is_checked("#by-itself")
+
+
+BROKEN = {
+    "no connection": "window.WebSocket = class extends EventTarget { constructor() { super(); "
+    "setTimeout(() => this.dispatchEvent(new Event('close')), 300); } send() {} close() {} };",
+    "no time": """
+      window.WebSocket = class extends EventTarget {
+        static OPEN = 1;
+        readyState = 1;
+        constructor() {
+          super();
+          const problem = { status: 429, detail: "32 connections are open" };
+          const data = JSON.stringify({ type: "error", problem });
+          setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data })), 300);
+        }
+        send() {}
+        close() {}
+      };""",
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_recording_that_nobody_listens_to_is_sent_as_a_whole(open_page: Callable[..., Page], how: str) -> None:
+    page = open_page(script=BROKEN[how])
+    page.fill("#sentence", TEXT)
+    page.click("#record")
+    wait_for(page, "The server does not listen along; read on, then press Stop.")
+    page.wait_for_timeout(2800)
+    page.click("#record")
+    wait_for(page, "Done: ")
+    assert page.evaluate("performance.getEntries().filter((e) => e.name.endsWith('/v1/assess')).length") == 1
+    assert exported(page)["audio"]["duration_s"] > 2.5
+
+
+def test_a_text_that_cannot_be_pronounced_ends_the_recording(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.fill("#sentence", "你好")
+    page.click("#record")
+    wait_for(page, "The server cannot use this text.")
+    assert page.inner_text("#record-name") == "Record"
+    assert page.is_visible("#sentence")
+
+
+def test_what_cannot_be_scored_is_shown_as_far_as_it_goes(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    read_file(page, "car-led.flac", "Completely different words about seven monkeys")
+    wait_for(page, "This recording could not be scored; the reason is below.")
+    assert "Not scored" in page.inner_text("#warnings")
+    assert page.locator("#words .said").count() == 6
+    assert page.is_hidden("#scores")
+    assert page.locator("#picture polygon.wave").count() > 0
+    assert page.locator("#attempts tr").count() == 1
+    assert violations(page) == []
 
 
 def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tmp_path: Path) -> None:

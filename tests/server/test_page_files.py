@@ -39,7 +39,8 @@ def test_the_page_has_what_it_names() -> None:
     named = {at.get("src") or at.get("href") for _, at in Document().elements} - {None}
     assert {"app.js", "style.css"} <= named
     for script in SCRIPTS:
-        named |= {f"{path}" for path in re.findall(r'from "\./([\w.]+)"', script.read_text(encoding="utf-8"))}
+        content = script.read_text(encoding="utf-8")
+        named |= set(re.findall(r'(?:from "\./|addModule\(")([\w.]+)"', content))
     assert {name for name in named if not (PAGE / str(name)).is_file()} == set()
     assert {script.name for script in SCRIPTS} <= named  # nothing lies about unused
 
@@ -54,7 +55,9 @@ def test_every_element_that_a_script_asks_for_is_there_once() -> None:
     assert asked <= set(ids)
 
 
-@pytest.mark.parametrize("path", sorted(PAGE.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(path for path in PAGE.rglob("*") if path.is_file()), ids=lambda path: str(path.relative_to(PAGE))
+)
 def test_no_file_names_another_server(path: Path) -> None:
     found = set(re.findall(r"(?:https?:)?//[a-z][\w./-]+", re.sub(r"^\s*//.*$", "", path.read_text(), flags=re.M)))
     assert found - NAMESPACES == set()

@@ -9,6 +9,7 @@ they were the whole text. So the work for a second of speech is the same at the 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -29,7 +30,7 @@ LOOK_BACK_S = 4.0
 """So much is heard again before each new chunk, as its context."""
 SETTLED_S = 0.4
 """Frames are settled for good when so much was heard behind them; those after them are looked at anew each time."""
-EDGE_S = 0.12
+EDGE_S = 0.06
 """The model hears the last frames without what comes after them, and so is not asked about them at all."""
 CONTEXT_WORDS = 5
 """Words before the new ones that are assessed together with them."""
@@ -49,10 +50,12 @@ class Script:
 
     Attributes:
         canonical: its words and phones.
-        spans: begin and end of each word in the text; both words of "42" have the same.
+        text: in Unicode's composed form, as its words are.
+        spans: begin and end of each word in `text`; both words of "42" have the same.
     """
 
     canonical: Canonical
+    text: str
     spans: tuple[tuple[int, int], ...]
 
     @property
@@ -71,7 +74,7 @@ class Script:
     def part(self, first: int, last: int) -> Canonical:
         """The words [first, last) as if they were the whole text."""
         return Canonical(
-            text=self.canonical.text[self.spans[first][0] : self.spans[last - 1][1]],
+            text=self.text[self.spans[first][0] : self.spans[last - 1][1]],
             words=tuple(
                 replace(word, phones=tuple(replace(phone, word_index=index) for phone in word.phones))
                 for index, word in enumerate(self.canonical.words[first:last])
@@ -141,16 +144,17 @@ def script_of(text: str) -> Script:
         TextError: it cannot be pronounced.
     """
     canonical = phonemize(text)
+    whole = unicodedata.normalize("NFC", canonical.text)
     spans: list[tuple[int, int]] = []
     end = 0
     for word in canonical.words:
-        begin = canonical.text.find(word.text, end)
-        if spans and (begin < 0 or re.search(r"\w", canonical.text[end:begin])):
+        begin = whole.find(word.text, end)
+        if spans and (begin < 0 or re.search(r"\w", whole[end:begin])):
             spans.append(spans[-1])  # not there, or only beyond other words: one more word of the one before
             continue
         end = max(begin, 0) + len(word.text)
         spans.append((max(begin, 0), end))
-    return Script(canonical=canonical, spans=tuple(spans))
+    return Script(canonical=canonical, text=whole, spans=tuple(spans))
 
 
 def follow(assessor: Assessor, script: Script, progress: Progress, audio: Audio) -> Followed:

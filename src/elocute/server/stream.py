@@ -7,7 +7,7 @@ The client sends a start message, then binary chunks, then a stop message:
     {"type": "stop"}
 
 `pcm16` are little-endian 16-bit samples of one channel; `encoded` chunks, joined, are a file (webm, ogg, wav ...). The
-server answers "ready", then "partial" with the words finished so far, and in the end "final" with the very report that
+server answers "ready" with begin and end of each word in the text, then "partial" with the words finished so far, and in the end "final" with the very report that
 /v1/assess gives for the same samples; or "error" with the same problem. Then it closes the connection.
 
 With `end_of_speech_s` the server ends the recording itself, when the last word of the text was read and so much silence
@@ -90,7 +90,8 @@ class Stream:
             script = await asyncio.to_thread(script_of, asked.wanted.text)
         except ElocuteError as error:
             raise problem_of(error) from error
-        await self._send({"type": "ready", "request_id": self._socket.state.request_id})
+        ready = {"type": "ready", "request_id": self._socket.state.request_id, "words": script.spans}
+        await self._send(ready)
         await self._recorded(asked, len(script.canonical.words))
         made = await self._assessed(asked)
         self._metrics.observe_stages(made.stages_s)

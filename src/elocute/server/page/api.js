@@ -2,10 +2,11 @@
 
 /** Why there is no report: `kind` is busy, key, away, refused or failed; the message is for people. */
 export class Refusal extends Error {
-  constructor(kind, message, retryAfterS = null) {
+  constructor(kind, message, { retryAfterS = null, report = null } = {}) {
     super(message);
     this.kind = kind;
     this.retryAfterS = retryAfterS;
+    this.report = report; // what can be said of a recording that cannot be scored
   }
 }
 
@@ -57,24 +58,28 @@ export async function assess(blob, { text, sensitivity, key, signal }) {
 }
 
 async function refusal(answer) {
-  const detail = await detailOf(answer);
   const wait = Number(answer.headers.get("Retry-After"));
-  if (answer.status === 429 || (answer.status === 503 && wait > 0)) {
-    return new Refusal("busy", "The server is busy with other recordings.", wait > 0 ? wait : 2);
-  }
-  if (answer.status === 401) return new Refusal("key", "This server asks for an API key.");
-  if (answer.status in TITLES) return new Refusal("refused", `${TITLES[answer.status]} ${detail}`.trim());
-  return new Refusal("failed", `The server could not answer (${answer.status}). ${detail}`.trim());
+  return refusalOf({ ...(await problemOf(answer)), status: answer.status }, wait > 0 ? wait : null);
 }
 
-/** The sentence of a problem+json; "" where the answer is something else, such as a proxy's page. */
-async function detailOf(answer) {
-  if (!/json/.test(answer.headers.get("Content-Type") ?? "")) return "";
+/** The refusal that a problem of the server is. */
+export function refusalOf({ status, detail, report = null }, wait = null) {
+  const told = typeof detail === "string" && detail ? sentence(detail) : "";
+  if (status === 429 || (status === 503 && wait !== null)) {
+    return new Refusal("busy", "The server is busy with other recordings.", { retryAfterS: wait ?? 2 });
+  }
+  if (status === 401) return new Refusal("key", "This server asks for an API key.");
+  if (status in TITLES) return new Refusal("refused", `${TITLES[status]} ${told}`.trim(), { report });
+  return new Refusal("failed", `The server could not answer (${status}). ${told}`.trim());
+}
+
+/** A problem+json; nothing where the answer is something else, such as a proxy's page. */
+async function problemOf(answer) {
+  if (!/json/.test(answer.headers.get("Content-Type") ?? "")) return {};
   try {
-    const problem = await answer.json();
-    return typeof problem.detail === "string" && problem.detail ? sentence(problem.detail) : "";
+    return { ...(await answer.json()) };
   } catch (error) {
-    if (error instanceof SyntaxError) return "";
+    if (error instanceof SyntaxError) return {};
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import { assess, longestRecording } from "./api.js";
 import { byId, download, el } from "./dom.js";
 import { History } from "./history.js";
+import { ConnectionLost, Live, Reading } from "./live.js";
 import { referenceVoice, say, stop as silence, whenVoicesChange } from "./player.js";
 import { MicrophoneError, Recording } from "./record.js";
 import { Result } from "./result.js";
@@ -13,16 +14,20 @@ const MOST_TRIES = 3;
 const QUIET = 0.02;
 const LOUD = 0.98;
 const SHORTEST_S = 0.4;
+const SILENCE_S = 1.2; // after the last word, that ends a recording
+const BY_ITSELF = "elocute.by-itself";
 
 const sentence = byId("sentence");
 const record = byId("record");
 const status = byId("status");
 const result = new Result();
+const reading = new Reading();
 const history = new History((attempt) => {
   sentence.value = attempt.report.text;
   show(attempt);
 });
 let recording = null;
+let live = null;
 let isOpening = false;
 let sending = null;
 let last = null;
@@ -64,7 +69,7 @@ async function begin() {
   offer({});
   tell("Waiting for the microphone …");
   try {
-    recording = await Recording.start(showLevel, finish);
+    recording = await Recording.start({ onLevel: showLevel, onSamples: (samples) => live?.send(samples), onEnd: () => finish() });
   } catch (error) {
     if (!(error instanceof MicrophoneError)) throw error;
     tell(error.message, "bad");
@@ -72,46 +77,86 @@ async function begin() {
   } finally {
     isOpening = false;
   }
+  const text = sentence.value.trim();
+  reading.begin(text);
+  live = assessedMeanwhile(text);
   record.classList.add("on");
   byId("record-name").textContent = "Stop";
   byId("level").hidden = false;
   offer({ cancel: true });
-  tell("Recording. Read the sentence aloud, then press Stop.");
+  const ending = byId("by-itself").checked && live !== null ? "it stops when you have finished, or when you press Stop" : "then press Stop";
+  tell(`Recording. Read the sentence aloud; ${ending}.`);
 }
 
-/** End the recording; null where there is none, or where its end is under way. */
-async function stopRecording() {
+/** A connection over which the recording is assessed while it is made; null where it is to be sent as a whole. */
+function assessedMeanwhile(text) {
+  const options = {
+    text,
+    sensitivity: byId("sensitivity").value,
+    key: sessionStorage.getItem(KEY),
+    rate: recording.rate,
+    silence: byId("by-itself").checked ? SILENCE_S : null,
+  };
+  const own = new Live(options, {
+    onReady: (spans) => reading.divide(spans),
+    onWords: (words) => reading.light(words, 100),
+    onEnd: (samples) => live === own && finish(samples),
+    onFailure: (error) => {
+      if (live !== own) return; // the recording has ended: whoever waits for its report is told
+      live = null;
+      if (error.kind === "refused") stopRecording().then(() => refuse(error));
+      else tell("Recording. The server does not listen along; read on, then press Stop.");
+    },
+  });
+  return own;
+}
+
+/** End the recording, with its first samples or all; null where there is none, or where its end is under way. */
+async function stopRecording(samples) {
   if (recording === null) return null;
-  const ended = recording;
+  const ended = { recording, live };
   recording = null;
+  live = null;
   record.classList.remove("on");
   byId("record-name").textContent = "Record";
   byId("level").hidden = true;
   offer({});
-  const blob = await ended.stop();
-  return { blob, loudest: ended.loudest, seconds: ended.seconds };
+  const blob = await ended.recording.stop(samples);
+  return { blob, live: ended.live, loudest: ended.recording.loudest, seconds: ended.recording.seconds };
 }
 
-async function finish() {
-  const ended = await stopRecording();
+async function finish(samples) {
+  const ended = await stopRecording(samples);
   if (ended === null) return;
   if (ended.seconds < SHORTEST_S) {
+    ended.live?.abort();
+    reading.end();
     tell("That was too short. Press Record, read the sentence, then press Stop.", "bad");
     return;
   }
+  if (samples === undefined) ended.live?.stop();
   let remark = "";
   if (ended.loudest < QUIET) remark = "The recording is very quiet: come closer to the microphone, or turn it up.";
   if (ended.loudest > LOUD) remark = "The recording is too loud and distorted: go away from the microphone a little.";
-  await send(ended.blob, remark);
+  await send(ended.blob, remark, ended.live);
 }
 
 async function cancel() {
-  if (sending !== null) sending.abort();
-  else if ((await stopRecording()) !== null) tell("The recording was thrown away.");
-  else silence();
+  if (sending !== null) {
+    sending.abort();
+    return;
+  }
+  const ended = await stopRecording();
+  if (ended === null) {
+    silence();
+    return;
+  }
+  ended.live?.abort();
+  reading.end();
+  tell("The recording was thrown away.");
 }
 
-async function send(blob, remark = "") {
+async function send(blob, remark = "", meanwhile = null) {
   const text = sentence.value.trim();
   if (text === "") {
     last = { blob, remark };
@@ -124,18 +169,38 @@ async function send(blob, remark = "") {
   sending = new AbortController();
   record.disabled = true;
   try {
-    const report = await tryOften(blob, text, sending.signal);
-    const attempt = history.add(report, blob);
-    const { total } = report.utterance;
-    const told = total === null ? "This recording could not be scored; the reason is below." : `Done: ${Math.round(total)} of ${report.scale}.`;
-    tell([told, remark].filter(Boolean).join(" "), total === null || remark ? "bad" : "good");
-    offer({});
-    await show(attempt);
+    const report = (await reportOf(meanwhile, sending.signal)) ?? (await tryOften(blob, text, sending.signal));
+    await present(report, blob, remark);
   } catch (error) {
-    refuse(error);
+    if (error.report) await present(error.report, blob, remark);
+    else refuse(error);
   } finally {
+    reading.end();
     sending = null;
     record.disabled = false;
+  }
+}
+
+async function present(report, blob, remark) {
+  const attempt = history.add(report, blob);
+  const { total } = report.utterance;
+  const told = total === null ? "This recording could not be scored; the reason is below." : `Done: ${Math.round(total)} of ${report.scale}.`;
+  tell([told, remark].filter(Boolean).join(" "), total === null || remark ? "bad" : "good");
+  offer({});
+  await show(attempt);
+}
+
+/** The report of a recording that was assessed while it was made; null where that did not work out. */
+async function reportOf(meanwhile, signal) {
+  if (meanwhile === null) return null;
+  tell("Listening to your recording …");
+  offer({ cancel: true });
+  signal.addEventListener("abort", () => meanwhile.abort());
+  try {
+    return await meanwhile.report;
+  } catch (error) {
+    if (error instanceof ConnectionLost || ["busy", "key", "failed"].includes(error.kind)) return null;
+    throw error;
   }
 }
 
@@ -166,6 +231,7 @@ function pause(milliseconds, signal) {
 }
 
 function refuse(error) {
+  reading.end();
   if (error.name === "AbortError") {
     tell("Cancelled. Your recording is kept until you make another.");
     offer({ again: true });
@@ -206,6 +272,8 @@ function listen() {
     event.target.value = ""; // so that the same file can be opened again
   });
   byId("cancel").addEventListener("click", cancel);
+  byId("by-itself").checked = localStorage.getItem(BY_ITSELF) !== "no";
+  byId("by-itself").addEventListener("change", (event) => localStorage.setItem(BY_ITSELF, event.target.checked ? "yes" : "no"));
   byId("again").addEventListener("click", () => send(last.blob, last.remark));
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();

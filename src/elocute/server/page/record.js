@@ -1,6 +1,7 @@
-// The microphone: a recording in whatever container the browser makes, with its level while it runs.
+// The microphone: a recording as plain samples, which are passed on while it is made.
 
-const KINDS = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
+const RATE_HZ = 16_000;
+const HEADER = 44;
 
 /** Why there is no recording, in words for people. */
 export class MicrophoneError extends Error {}
@@ -17,7 +18,7 @@ function inWords(error) {
 }
 
 async function openMicrophone() {
-  if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) {
+  if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) {
     throw new MicrophoneError(
       "This browser does not let a page record here; that needs https or localhost. Open a recording from a file instead.",
     );
@@ -32,64 +33,105 @@ async function openMicrophone() {
   }
 }
 
+/** Sound at the rate that is assessed, resampled by the browser; where it cannot do that, at the microphone's own. */
+function connect(stream) {
+  const context = new AudioContext({ sampleRate: RATE_HZ });
+  try {
+    return [context, context.createMediaStreamSource(stream)];
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    context.close();
+    const own = new AudioContext();
+    return [own, own.createMediaStreamSource(stream)];
+  }
+}
+
+/** 16-bit samples of one channel as a wav file. */
+export function wav(parts, rate) {
+  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const header = new DataView(new ArrayBuffer(HEADER));
+  const write = (place, name) => [...name].forEach((letter, n) => header.setUint8(place + n, letter.charCodeAt(0)));
+  write(0, "RIFF");
+  header.setUint32(4, HEADER - 8 + bytes, true);
+  write(8, "WAVEfmt ");
+  header.setUint32(16, 16, true);
+  header.setUint16(20, 1, true); // PCM
+  header.setUint16(22, 1, true); // one channel
+  header.setUint32(24, rate, true);
+  header.setUint32(28, 2 * rate, true);
+  header.setUint16(32, 2, true);
+  header.setUint16(34, 16, true);
+  write(36, "data");
+  header.setUint32(40, bytes, true);
+  return new Blob([header, ...parts], { type: "audio/wav" });
+}
+
 /** One recording from start to stop. */
 export class Recording {
   /**
-   * @param {(seconds: number, peak: number) => void} onLevel called for every frame of the screen
-   * @param {() => void} onEnd called when it ends, also where somebody pulls the plug
+   * @param {{onLevel: (seconds: number, peak: number) => void, onSamples: (samples: Int16Array) => void,
+   *   onEnd: () => void}} listeners of every block of samples; `onEnd` where somebody pulls the plug
    */
-  static async start(onLevel, onEnd) {
+  static async start(listeners) {
     const stream = await openMicrophone();
+    let context = null;
     try {
-      return new Recording(stream, onLevel, onEnd);
+      let source;
+      [context, source] = connect(stream);
+      await context.audioWorklet.addModule("capture.js");
+      await context.resume();
+      return new Recording(stream, context, source, listeners);
     } catch (error) {
       for (const track of stream.getTracks()) track.stop();
+      context?.close();
       if (error instanceof DOMException) throw new MicrophoneError(inWords(error));
       throw error;
     }
   }
 
-  constructor(stream, onLevel, onEnd) {
-    this.stream = stream;
-    this.onLevel = onLevel;
+  constructor(stream, context, source, listeners) {
+    Object.assign(this, { stream, context, listeners });
+    this.rate = context.sampleRate;
     this.parts = [];
+    this.samples = 0;
     this.loudest = 0;
-    this.seconds = 0;
-    const kind = KINDS.find((name) => MediaRecorder.isTypeSupported(name));
-    this.recorder = new MediaRecorder(stream, kind ? { mimeType: kind, audioBitsPerSecond: 96_000 } : {});
-    this.recorder.addEventListener("dataavailable", (event) => this.parts.push(event.data));
-    this.ended = new Promise((resolve) => this.recorder.addEventListener("stop", resolve, { once: true }));
-    this.ended.then(onEnd);
-    this.context = new AudioContext();
-    this.analyser = this.context.createAnalyser();
-    this.analyser.fftSize = 2048;
-    this.context.createMediaStreamSource(stream).connect(this.analyser);
-    this.begun = performance.now();
-    this.recorder.start(250);
-    this.follow();
+    this.isRunning = true;
+    const capture = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
+    capture.port.addEventListener("message", ({ data }) => this.take(data));
+    capture.port.start();
+    source.connect(capture).connect(context.destination); // it plays nothing, but what leads nowhere is not run
   }
 
-  get isRunning() {
-    return this.recorder.state === "recording";
+  get seconds() {
+    return this.samples / this.rate;
   }
 
-  follow() {
+  take(block) {
     if (!this.isRunning) return;
-    const samples = new Float32Array(this.analyser.fftSize);
-    this.analyser.getFloatTimeDomainData(samples);
-    const peak = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (this.stream.getTracks().every((track) => track.readyState === "ended")) {
+      this.listeners.onEnd();
+      return;
+    }
+    this.parts.push(block);
+    this.samples += block.length;
+    const peak = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 32_768;
     this.loudest = Math.max(this.loudest, peak);
-    this.seconds = (performance.now() - this.begun) / 1000;
-    this.onLevel(this.seconds, peak);
-    requestAnimationFrame(() => this.follow());
+    this.listeners.onSamples(block);
+    this.listeners.onLevel(this.seconds, peak);
   }
 
-  /** End it; the recording as one blob. */
-  async stop() {
-    if (this.isRunning) this.recorder.stop();
-    await this.ended;
+  /** End it; the recording, or its first samples, as one blob. */
+  async stop(most = Infinity) {
+    this.isRunning = false;
     for (const track of this.stream.getTracks()) track.stop();
     await this.context.close();
-    return new Blob(this.parts, { type: this.recorder.mimeType });
+    const kept = [];
+    let left = most;
+    for (const part of this.parts) {
+      if (left <= 0) break;
+      kept.push(part.subarray(0, Math.min(part.length, left)));
+      left -= part.length;
+    }
+    return wav(kept, this.rate);
   }
 }
