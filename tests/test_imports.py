@@ -26,10 +26,11 @@ NARROWER = {"acoustic": {"audio"}}
 # Packages that only these rooms may import. What is not named here is free, save for FORBIDDEN.
 ONLY_IN = {
     # cli: inside the commands of `elocute train`, see the cost test below
-    "torch": {"acoustic", "training", "mllm", "cli"},
+    "torch": {"acoustic", "training", "mllm", "cli", "export"},
     "transformers": {"acoustic", "training", "mllm", "retrieval"},
-    "onnx": {"training"},
-    "onnxscript": {"training"},
+    "faiss": {"retrieval"},
+    "onnx": {"training", "export"},
+    "onnxscript": {"training", "export"},
     "lightgbm": {"training"},
     "scipy": {"training", "evaluation"},
     "pyarrow": {"corpora", "batch"},

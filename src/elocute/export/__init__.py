@@ -1,0 +1,1 @@
+"""Models of transformers as ONNX files that need neither torch nor transformers."""
