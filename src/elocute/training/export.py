@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from elocute.acoustic.embedded import MIN_SAMPLES
 from elocute.assets import load_onnxruntime
 from elocute.errors import ConfigError
+from elocute.export.graph import quantise, to_onnx
 from elocute.training.acoustic_model import FRAME_SHIFT_S, AcousticConfig, AcousticModel
 
-OPSET = 20
 TWIN_TOLERANCE = 1e-3
 """Largest difference in nats allowed between torch and the fp32 ONNX graph."""
 INT8_TOLERANCE = 1e-3
@@ -35,40 +36,16 @@ def load_acoustic(run: Path) -> AcousticModel:
 def export_acoustic(run: Path, out: Path) -> dict[str, Any]:
     """Write `out` (int8) from a run folder: samples (1, N) to log_probs (1, N // 320, 40) and ratings (.., 43).
 
-    Only MatMul and Gemm are quantised, one scale a channel: quantised convolutions are slower and less exact.
-
     Returns: facts for the card: sizes and the differences between torch, fp32 and int8.
 
     Raises:
         ConfigError: a graph differs from its twin by more than the tolerance.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     model = load_acoustic(run)
     full = run / "acoustic.fp32.onnx"
     rng = np.random.default_rng(0)
-    samples = torch.from_numpy(rng.normal(0, 0.05, (1, 32_000)).astype(np.float32))
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        program = torch.onnx.export(
-            model,
-            (samples,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["samples"],
-            output_names=["log_probs", "ratings"],
-            dynamic_shapes={"samples": {1: torch.export.Dim("n", min=1600, max=16_000 * 600)}},
-        )
-    if program is None:
-        raise ConfigError("torch.onnx.export returned nothing; expected an ONNX program")
-    program.save(full, external_data=False)
-    quantize_dynamic(
-        full,
-        out,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-    )
-    strip(out)
+    to_onnx(model, full, outputs=("log_probs", "ratings"), shortest=MIN_SAMPLES, batch=False)
+    quantise(full, out)
     facts = compare_twins(model, full, out, rng)
     facts |= {
         "bytes": out.stat().st_size,
@@ -139,25 +116,6 @@ def write_card(run: Path, facts: dict[str, Any], heldout: dict[str, dict[str, An
     }
     out.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
-
-
-def strip(path: Path) -> None:
-    """Delete what the exporter wrote for debuggers: stack traces with the paths of the machine, module names."""
-    import onnx
-
-    model = onnx.load(path)
-    model.doc_string = ""
-    for graph in (model.graph, *model.functions):
-        del graph.metadata_props[:]
-        graph.doc_string = ""
-        for part in (*graph.node, *graph.value_info):
-            del part.metadata_props[:]
-            part.doc_string = ""
-    for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    del model.metadata_props[:]
-    onnx.save(model, path)
 
 
 def compare_twins(model: AcousticModel, full: Path, small: Path, rng: np.random.Generator) -> dict[str, Any]:
