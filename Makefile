@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench card examples constraints clean
+.PHONY: help setup demo test lint format bench card examples browser constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,9 @@ card: $(VENV)/.core ## the benchmark card in docs/ from stored predictions: make
 
 examples: $(VENV)/.core ## make the recordings in examples/ again (needs flite)
 	$(BIN)/python examples/make.py
+
+browser: $(VENV)/.core ## fetch, strip and compress again what a page assesses with (needs npm)
+	$(BIN)/python tools/browser_runtime.py
 
 # Resolves every extra in a fresh environment and pins what came out. The local version of a CPU-only
 # torch (+cpu) is cut off, so that the pins hold for the ordinary registry too.
