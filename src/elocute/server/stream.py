@@ -7,8 +7,9 @@ The client sends a start message, then binary chunks, then a stop message:
     {"type": "stop"}
 
 `pcm16` are little-endian 16-bit samples of one channel; `encoded` chunks, joined, are a file (webm, ogg, wav ...). The
-server answers "ready" with begin and end of each word in the text, then "partial" with the words finished so far, and in the end "final" with the very report that
-/v1/assess gives for the same samples; or "error" with the same problem. Then it closes the connection.
+server answers "ready" with begin and end of each word in the text (code points of its composed form, NFC), then
+"partial" with the words finished so far, and in the end "final" with the very report that /v1/assess gives for the same
+samples; or "error" with the same problem. Then it closes the connection.
 
 With `end_of_speech_s` the server ends the recording itself, when the last word of the text was read and so much silence
 followed, or a much longer silence followed on anything: it sends "end" with the number of bytes that it takes for the
@@ -176,7 +177,7 @@ class Stream:
                 break
             if found.words:
                 await self._send({"type": "partial", "words": [asdict(word) for word in found.words]})
-            if asked.end_of_speech_s is not None and _has_ended(progress, asked.end_of_speech_s):
+            if asked.end_of_speech_s is not None and has_ended(progress, asked.end_of_speech_s):
                 return True
             rest_s = (time.monotonic() - begin_s) * (1 / _SHARE - 1)
             with suppress(TimeoutError):  # the usual end of a rest
@@ -229,7 +230,7 @@ class Stream:
         await self._socket.send_text(json.dumps(message, ensure_ascii=False, allow_nan=False))
 
 
-def _has_ended(progress: Progress, silence_s: float) -> bool:
+def has_ended(progress: Progress, silence_s: float) -> bool:
     """Whether a reader has come to an end.
 
     Raises:
