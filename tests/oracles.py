@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 NEG_INF = -math.inf
 Rows = Sequence[Sequence[float]]
@@ -183,17 +183,23 @@ class SaidSums:
     begins: Mapping[tuple[int, int], float]
 
 
-def said_sums(probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[float]) -> SaidSums:
-    """Every edit times every path of frames (T, K+1), column 0 the blank, that spells it."""
+def said_sums(
+    probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[float], tokens: Sequence[Labels] | None = None
+) -> SaidSums:
+    """Every edit times every path of frames (T, V), column 0 the blank, that spells it.
+
+    `tokens` are the labels that spell each phone; without it, phone k is label k + 1.
+    """
+    spelling = tokens or [(k + 1,) for k in range(len(inserted))]
     masses: dict[Labels, float] = {}
     moments: dict[Labels, list[float]] = {}
-    for path in itertools.product(range(len(inserted) + 1), repeat=len(probs)):
+    for path in itertools.product(range(len(probs[0])), repeat=len(probs)):
         mass = math.prod(row[symbol] for row, symbol in zip(probs, path, strict=True))
         belongs = owners(path, 0)
-        phones = tuple(label - 1 for label in collapse(path, 0))
-        masses[phones] = masses.get(phones, 0.0) + mass
-        sums = moments.setdefault(phones, [0.0] * len(phones))
-        for i in range(len(phones)):
+        labels = collapse(path, 0)
+        masses[labels] = masses.get(labels, 0.0) + mass
+        sums = moments.setdefault(labels, [0.0] * len(labels))
+        for i in range(len(labels)):
             sums[i] += mass * belongs.index(i)
 
     nothing_more = (1.0 - math.fsum(inserted)) ** (len(canonical) + 1)
@@ -203,7 +209,8 @@ def said_sums(probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[flo
     begins: dict[tuple[int, int], float] = {}
     for edit in all_edits(canonical, said, inserted, len(probs)):
         weight = edit.probability * nothing_more
-        mass = weight * masses.get(edit.phones, 0.0)
+        labels = tuple(label for k in edit.phones for label in spelling[k])
+        mass = weight * masses.get(labels, 0.0)
         if mass == 0.0:
             continue
         evidence.append(mass)
@@ -212,7 +219,8 @@ def said_sums(probs: Rows, canonical: Labels, said: Rows, inserted: Sequence[flo
         for gap, i in edit.added:
             key = gap, edit.phones[i]
             added[key] = added.get(key, 0.0) + mass
-            begins[key] = begins.get(key, 0.0) + weight * moments[edit.phones][i]
+            first = sum(len(spelling[k]) for k in edit.phones[:i])
+            begins[key] = begins.get(key, 0.0) + weight * moments[labels][first]
     return SaidSums(evidence=math.fsum(evidence), said=shares, added=added, begins=begins)
 
 
@@ -250,11 +258,15 @@ def reading_moves(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Where a reader is: in a gap, at a label (None: the blank), in the midst of speech added there or not."""
+    """Where a reader is: in a gap, at a phone (None: the blank), in the midst of speech added there or not.
+
+    `spot` counts the phone's labels and the blanks between them, from 0.
+    """
 
     gap: int
     label: int | None = None
     is_filler: bool = False
+    spot: int = 0
 
 
 def replacing(said: Rows, canonical: int, column: int) -> float:
@@ -263,24 +275,79 @@ def replacing(said: Rows, canonical: int, column: int) -> float:
     return -math.log(odds) if odds > 0.0 else math.inf
 
 
+def steps_inside(reader: Reader, tokens: Labels) -> Iterator[Reader]:
+    """Where a reader in the midst of a phone of several labels can be one frame later."""
+    yield reader
+    yield replace(reader, spot=reader.spot + 1)
+    label = reader.spot // 2
+    if reader.spot % 2 == 0 and tokens[label] != tokens[label + 1]:
+        yield replace(reader, spot=reader.spot + 2)
+
+
+def is_inside(reader: Reader, spelling: Sequence[Labels]) -> bool:
+    """Whether a reader has begun a phone and not come to its last label."""
+    return reader.label is not None and reader.spot < 2 * len(spelling[reader.label]) - 2
+
+
+def column_of(reader: Reader, spelling: Sequence[Labels]) -> int:
+    """The column that is heard where a reader is."""
+    return 0 if reader.label is None or reader.spot % 2 else spelling[reader.label][reader.spot // 2]
+
+
+def openings(reader: Reader, spelling: Sequence[Labels]) -> list[int]:
+    """Phones that a reader who is in no phone's midst may begin without a blank."""
+    last = None if reader.label is None else spelling[reader.label][-1]
+    return [k for k, labels in enumerate(spelling) if labels[0] != last]
+
+
+def cheapest_end(best: Mapping[Reader, float], leaving: Mapping[int, float], spelling: Sequence[Labels]) -> float:
+    """Cost of the reader who has come to the end for least, `leaving` each gap for it."""
+    done = {reader: cost for reader, cost in best.items() if not is_inside(reader, spelling)}
+    return min((cost + leaving.get(reader.gap, math.inf) for reader, cost in done.items()), default=math.inf)
+
+
+def one_frame_later(
+    best: Mapping[Reader, float],
+    steps: Callable[[Reader], Iterator[tuple[Reader, float]]],
+    heard: Callable[[Reader], float],
+) -> dict[Reader, float]:
+    """What it costs at least to be each reader one frame later; `heard`: log probability of where they then are."""
+    arrivals: dict[Reader, float] = {}
+    for reader, cost in best.items():
+        for later, price in steps(reader):
+            total = cost + price - heard(later)
+            if total < arrivals.get(later, math.inf):
+                arrivals[later] = total
+    return arrivals
+
+
 def best_reading_price(
-    log_probs: Rows, words: Sequence[Labels], said: Rows, prices: Mapping[str, float]
+    log_probs: Rows,
+    words: Sequence[Labels],
+    said: Rows,
+    prices: Mapping[str, float],
+    tokens: Sequence[Labels] | None = None,
 ) -> tuple[float, int]:
     """Price of the cheapest reading of the words, and how many readers were looked at, all frames together.
 
-    Column 0 of the frames is the blank, column k+1 phone k; `said` as in `all_edits`.
+    Column 0 of the frames is the blank; `tokens` are the columns that spell each phone, without it column k + 1 phone
+    k; `said` as in `all_edits`.
     """
+    spelling = tokens or [(k + 1,) for k in range(len(said))]
     text = [phone for word in words for phone in word]
     borders = set(itertools.accumulate(map(len, words), initial=0))
 
     moves = reading_moves([len(word) for word in words], [replacing(said, c, -1) for c in text], prices)
 
-    def steps(reader: Reader, phones: int) -> Iterator[tuple[Reader, float]]:
+    def steps(reader: Reader) -> Iterator[tuple[Reader, float]]:
         """Where the reader can be one frame later, and what it costs."""
+        if is_inside(reader, spelling):
+            yield from ((later, 0.0) for later in steps_inside(reader, spelling[reader.label or 0]))
+            return
         yield Reader(gap=reader.gap, is_filler=reader.is_filler), 0.0
         if reader.label is not None:
             yield reader, 0.0
-        for k in set(range(phones)) - {reader.label}:
+        for k in openings(reader, spelling):
             if reader.is_filler:
                 further = prices["filler_phone" if reader.gap in borders else "added_phone"]
                 yield Reader(gap=reader.gap, label=k, is_filler=True), further
@@ -294,12 +361,7 @@ def best_reading_price(
     best = {Reader(gap=0): 0.0}
     looked_at = 0
     for row in log_probs:
-        arrivals: dict[Reader, float] = {}
-        for reader, cost in best.items():
-            looked_at += 1
-            for later, price in steps(reader, len(row) - 1):
-                total = cost + price - row[0 if later.label is None else later.label + 1]
-                arrivals[later] = min(total, arrivals.get(later, math.inf))
-        best = {reader: cost for reader, cost in arrivals.items() if cost < math.inf}
-    ends = [cost + moves.get((reader.gap, len(text)), math.inf) for reader, cost in best.items()]
-    return math.fsum(max(row) for row in log_probs) + min(ends), looked_at
+        looked_at += len(best)
+        best = one_frame_later(best, steps, lambda later, row=row: row[column_of(later, spelling)])
+    leaving = {gap: cost for (gap, target), cost in moves.items() if target == len(text)}
+    return math.fsum(map(max, log_probs)) + cheapest_end(best, leaving, spelling), looked_at

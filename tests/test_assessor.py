@@ -22,7 +22,7 @@ from elocute.phones import PHONES, phonemize
 from elocute.report import Report, WordReport
 from elocute.scorer import Features
 from elocute.scorer.embedded import Scores
-from elocute.types import Audio, Posteriors
+from elocute.types import Audio, PhoneSet, Posteriors
 from planted import ListeningScorer, RatedBackend, recording
 
 TEXT = "The black cat sat down."
@@ -79,13 +79,49 @@ def test_a_backend_of_other_phones_is_refused(phones: tuple[str, ...]):
         Assessor(backend=RatedBackend(phones, []))
 
 
-def test_a_backend_of_several_labels_a_phone_is_refused():
-    backend = RatedBackend(PHONES, [])
-    spelled = tuple((*tokens, 40) for tokens in backend.phone_set.tokens)
-    backend.phone_set = replace(backend.phone_set, tokens=spelled, size=41)
-    assert len(backend.phone_set.symbols) == 39
-    with pytest.raises(ConfigError, match=r"backend planted .* one label each"):
-        Assessor(backend=backend)
+def chained_phones() -> PhoneSet:
+    """CH, JH and the diphthongs of two labels each, T and SH among them, as a model of single IPA letters has them."""
+    chains = {"CH": ("T", "SH"), "JH": ("D", "ZH"), "AY": ("AA", "IH"), "AW": ("AA", "UH"), "OY": ("AO", "IH")}
+    single = {phone: label for label, phone in enumerate((p for p in PHONES if p not in chains), start=1)}
+    tokens = tuple(tuple(single[part] for part in chains.get(phone, (phone,))) for phone in PHONES)
+    return PhoneSet(symbols=PHONES, tokens=tokens, size=len(single) + 1, blank_id=0)
+
+
+def chained(said: Sequence[str], seconds: float = 2.0) -> Report:
+    """What is said of "a cheap child", planted in labels of single sounds."""
+    backend = PlantedBackend(PHONES, said, phone_set=chained_phones(), certainty=0.95)
+    return Assessor(backend=backend, scorer=ListeningScorer()).assess(recording(seconds), "a cheap child")
+
+
+CHEAP_CHILD = "AH CH IY P CH AY L D".split()
+
+
+def test_phones_of_several_labels_go_all_the_way():
+    report = chained(CHEAP_CHILD)
+    assert symbols(report.words) == CHEAP_CHILD
+    assert report.mispronunciations == ()
+    phones = [phone for word in report.words for phone in word.phonemes]
+    assert all(phone.score is not None and phone.score > 90 for phone in phones)
+    starts = [phone.start_s for phone in phones]
+    assert starts == sorted(starts)
+    for place, phone in enumerate(phones):  # each in its eighth of the middle eight tenths
+        assert phone.start_s is not None
+        assert phone.end_s is not None
+        middle = (phone.start_s + phone.end_s) / 2
+        assert middle == pytest.approx(0.2 + 1.6 * (place + 0.5) / 8, abs=0.12)
+
+
+@pytest.mark.parametrize(("place", "instead"), [(1, "SH"), (4, "T"), (5, "IY"), (1, "JH"), (3, "B"), (7, "JH")])
+def test_a_phone_said_as_another_is_named_among_chains(place: int, instead: str):
+    said = [*CHEAP_CHILD[:place], instead, *CHEAP_CHILD[place + 1 :]]
+    report = chained(said)
+    found = [(one.expected, one.actual, one.type) for one in report.mispronunciations]
+    assert found == [(CHEAP_CHILD[place], instead, "substitution")]
+
+
+def test_a_recording_with_fewer_frames_than_labels_is_refused():
+    with pytest.raises(AlignmentError, match=r"the recording has 10 frames of 20 ms; the 8 phones of the text need"):
+        chained(CHEAP_CHILD, seconds=0.2)
 
 
 def test_an_unknown_backend_is_refused():
@@ -458,7 +494,7 @@ def test_variants_can_be_switched_off():
 
 
 def test_what_cannot_be_assessed_is_refused():
-    with pytest.raises(AlignmentError, match=r"the recording has \d+ frames; the 15 phones of the text need more"):
+    with pytest.raises(AlignmentError, match=r"the recording has \d+ frames of 20 ms; the 15 phones of the text need"):
         assessor(SAID, variants=False).assess(recording(0.2), TEXT)
     with pytest.raises(TextError):
         assessor(SAID).assess(recording(1.0), "  ")

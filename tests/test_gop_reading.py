@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ import oracles
 from ctc_problems import one_label_phones, posteriors
 from elocute.errors import PhoneError
 from elocute.gop import EditPrior, Extra, Reading, ReadingPrices, read_words
+from elocute.gop.chains import phone_emissions
 from elocute.gop.reading import ExtraKind
 from elocute.gop.reading_lattice import ReadingLattice, SpokenPhone
-from elocute.gop.said import phone_emissions
 from elocute.phones import PHONES
 from elocute.types import PhoneSet
 
@@ -30,11 +31,37 @@ class ReadingProblem:
     words: tuple[tuple[int, ...], ...]
     prior: EditPrior
     prices: ReadingPrices
+    tokens: tuple[tuple[int, ...], ...]
+
+    @property
+    def phone_set(self) -> PhoneSet:
+        symbols = tuple("ABCDE"[: len(self.tokens)])
+        return PhoneSet(symbols=symbols, tokens=self.tokens, size=self.log_probs.shape[1], blank_id=0)
+
+
+CHAINED = (
+    ((1, 2),),
+    ((1, 1),),
+    ((1, 2, 1),),
+    ((1,), (1, 2)),
+    ((2,), (1, 2)),
+    ((1, 2), (2, 1)),
+    ((1, 1), (1,)),
+    ((1, 2, 1), (2,)),
+    ((1,), (2,), (1, 2)),
+    ((1,), (2,), (3,), (1, 2), (3, 2)),
+    ((1, 2), (2,), (2, 1)),
+)
+"""Spellings that begin, end or are alike, or hold a label twice."""
 
 
 @st.composite
-def reading_problems(draw: st.DrawFn) -> ReadingProblem:
-    K = draw(st.integers(1, 4))
+def reading_problems(draw: st.DrawFn, chained: bool = False) -> ReadingProblem:
+    if chained:
+        tokens: tuple[tuple[int, ...], ...] = draw(st.sampled_from(CHAINED))
+    else:
+        tokens = tuple((k + 1,) for k in range(draw(st.integers(1, 4))))
+    K, V = len(tokens), 1 + max(label for labels in tokens for label in labels)
     T = draw(st.integers(0, 8))
     phone = st.integers(0, K - 1)
     words = draw(st.lists(st.lists(phone, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3))
@@ -43,20 +70,34 @@ def reading_problems(draw: st.DrawFn) -> ReadingProblem:
     said[np.arange(K), np.arange(K)] += 0.5
     price = st.floats(0.1, 9.0)
     return ReadingProblem(
-        log_probs=draw(posteriors(T, K + 1, st.floats(-9.0, 0.0) | st.sampled_from([-np.inf, -40.0]))),
+        log_probs=draw(posteriors(T, V, st.floats(-9.0, 0.0) | st.sampled_from([-np.inf, -40.0]))),
         words=tuple(words),
         prior=EditPrior(said=said / said.sum(axis=1, keepdims=True), inserted=np.full(K, 0.1 / K)),
         prices=ReadingPrices(**{field.name: draw(price) for field in dataclasses.fields(ReadingPrices)}),
+        tokens=tokens,
     )
 
 
 @settings(deadline=None, max_examples=60)
 @given(reading_problems())
 def test_the_best_reading_costs_what_a_search_of_all_states_finds(problem: ReadingProblem) -> None:
-    phones = one_label_phones(len(problem.prior.inserted))
-    found = read_words(problem.log_probs, problem.words, phones, problem.prior, problem.prices)
+    check_against_a_search(problem)
+
+
+@settings(deadline=None, max_examples=60)
+@given(reading_problems(chained=True))
+def test_the_best_reading_of_phones_spelled_by_several_labels(problem: ReadingProblem) -> None:
+    check_against_a_search(problem)
+
+
+def check_against_a_search(problem: ReadingProblem) -> None:
+    found = read_words(problem.log_probs, problem.words, problem.phone_set, problem.prior, problem.prices)
     price, looked_at = oracles.best_reading_price(
-        problem.log_probs.tolist(), problem.words, problem.prior.said.tolist(), dataclasses.asdict(problem.prices)
+        problem.log_probs.tolist(),
+        problem.words,
+        problem.prior.said.tolist(),
+        dataclasses.asdict(problem.prices),
+        problem.tokens,
     )
     assert looked_at or not len(problem.log_probs)
     assert found.price == pytest.approx(price, abs=1e-9)
@@ -73,8 +114,23 @@ def price_of_path(problem: ReadingProblem, path: Sequence[SpokenPhone]) -> float
     cost, gap, end, last = 0.0, 0, 0, None
     for item in path:
         assert end <= item.start < item.end
-        assert item.start > end or last is None or item.label != last.label  # CTC would merge them
-        column[item.start : item.end] = item.label + 1
+        labels = problem.tokens[item.label]
+        # CTC would merge them.
+        assert item.start > end or last is None or labels[0] != problem.tokens[last.label][-1]
+        chain = range(item.start, item.end)
+        best = (
+            max(
+                (
+                    path
+                    for path in itertools.product({0, *labels}, repeat=len(chain))
+                    if oracles.collapse(path, 0) == labels and path[0] and path[-1]
+                ),
+                key=lambda path: sum(log_probs[t, symbol] for t, symbol in zip(chain, path, strict=True)),
+            )
+            if len(labels) > 1
+            else labels * len(chain)
+        )
+        column[item.start : item.end] = best
         if item.is_added:
             is_border = item.place in borders
             entry = moves.get((gap, item.place), np.inf) + (prices.filler if is_border else prices.added_phone)
@@ -93,10 +149,38 @@ def price_of_path(problem: ReadingProblem, path: Sequence[SpokenPhone]) -> float
 @settings(deadline=None, max_examples=100)
 @given(reading_problems())
 def test_the_path_that_is_told_has_the_price_that_is_told(problem: ReadingProblem) -> None:
-    phones = one_label_phones(len(problem.prior.inserted))
-    lattice = ReadingLattice(phone_emissions(problem.log_probs, phones), problem.words, problem.prior, problem.prices)
-    path, price = lattice.best_path()
-    assert price_of_path(problem, path) == pytest.approx(price, abs=1e-9)
+    check_told_path(problem)
+
+
+@settings(deadline=None, max_examples=80)
+@given(reading_problems(chained=True))
+def test_the_path_of_phones_spelled_by_several_labels_has_its_price(problem: ReadingProblem) -> None:
+    check_told_path(problem)
+
+
+def check_told_path(problem: ReadingProblem) -> None:
+    emissions = phone_emissions(problem.log_probs, problem.phone_set)
+    path, price = ReadingLattice(emissions, problem.words, problem.prior, problem.prices).best_path()
+    if price < np.inf:
+        assert price_of_path(problem, path) == pytest.approx(price, abs=1e-9)
+
+
+CHAIN = PhoneSet(symbols=("T", "SH", "CH", "IY"), tokens=((1,), (2,), (1, 2), (3,)), size=4, blank_id=0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "skipped", "kinds"),
+    [
+        ([0, 1, 2, 0, 3, 0, 1, 0], (), []),  # CH IY | T
+        ([0, 1, 0, 2, 3, 3, 0, 1], (), []),  # a blank inside of CH
+        ([0, 1, 2, 3, 0, 1, 2, 3, 0, 1], (), ["repetition"]),
+        ([0, 1, 0], (0,), []),
+    ],
+)
+def test_words_with_affricates_are_followed(columns: list[int], skipped: tuple[int, ...], kinds: list[str]) -> None:
+    rows = np.log(np.full((4, 4), 0.0005) + np.eye(4) * 0.998)
+    found = read_words(rows[columns], [(2, 3), (0,)], CHAIN, EditPrior.flat(4))
+    assert (found.skipped, [one.kind for one in found.extras]) == (skipped, kinds)
 
 
 TEXT = "DH AH | B L AE K | K AE T | S AE T"
@@ -295,9 +379,6 @@ def test_a_long_text_read_twice_is_one_repetition_of_every_word() -> None:
 
 def test_phones_of_another_kind_and_priors_of_other_phones_are_errors() -> None:
     log_probs = spoken("DH AH")
-    two = PhoneSet(symbols=("A", "B"), tokens=((1,), (2, 3)), size=40, blank_id=0)
-    with pytest.raises(PhoneError, match="needs one label a phone"):
-        read_words(log_probs, [(0,)], two, EditPrior.flat(2))
     with pytest.raises(PhoneError, match=r"frames have shape \(6, 40\)"):
         read_words(log_probs, [(0,)], one_label_phones(3), EditPrior.flat(3))
     with pytest.raises(ValueError, match="the prior is of 3 phones; the model has 39"):

@@ -26,11 +26,19 @@ LOG_WEIGHT = st.just(-np.inf) | st.floats(-8.0, 0.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EditProblem:
-    """Frames, the phones that should be in them, and a prior of the errors."""
+    """Frames, the phones that should be in them, a prior of the errors, and how phones are spelled."""
 
     log_probs: np.ndarray
     canonical: tuple[int, ...]
     prior: EditPrior
+    tokens: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def phone_set(self) -> PhoneSet:
+        if self.tokens is None:
+            return one_label_phones(len(self.prior.inserted))
+        symbols = tuple("ABCDE"[: len(self.tokens)])
+        return PhoneSet(symbols=symbols, tokens=self.tokens, size=self.log_probs.shape[1], blank_id=0)
 
 
 @st.composite
@@ -54,17 +62,59 @@ def edit_problems(draw: st.DrawFn) -> EditProblem:
     )
 
 
+CHAINED: tuple[tuple[tuple[int, ...], ...], ...] = (
+    ((1, 2),),
+    ((1, 1),),
+    ((1, 2, 1),),
+    ((1,), (1, 2)),
+    ((2,), (1, 2)),
+    ((1, 2), (2, 1)),
+    ((1, 1), (1,)),
+    ((1, 2), (1, 1)),
+    ((1, 2, 1), (2,)),
+    ((1,), (2,), (1, 2)),
+    ((1, 2), (2,), (2, 1)),
+)
+"""Spellings that begin, end or are alike, or hold a label twice."""
+
+
+@st.composite
+def chained_problems(draw: st.DrawFn) -> EditProblem:
+    tokens = draw(st.sampled_from(CHAINED))
+    V = 1 + max(label for labels in tokens for label in labels)
+    T = draw(st.integers(1, 5 if V < 3 or len(tokens) < 3 else 4))
+    return EditProblem(
+        log_probs=draw(posteriors(T, V, LOG_WEIGHT)),
+        canonical=tuple(draw(st.lists(st.integers(0, len(tokens) - 1), max_size=3))),
+        prior=draw(priors(len(tokens))),
+        tokens=tokens,
+    )
+
+
 def solve(problem: EditProblem) -> Said:
-    phones = one_label_phones(len(problem.prior.inserted))
-    return said_posterior(problem.log_probs, list(problem.canonical), phones, problem.prior)
+    return said_posterior(problem.log_probs, list(problem.canonical), problem.phone_set, problem.prior)
 
 
 @settings(deadline=None, max_examples=80)
 @given(edit_problems())
 def test_all_sums_are_those_over_all_edits_and_all_paths(problem: EditProblem) -> None:
+    check_against_all_paths(problem)
+
+
+@settings(deadline=None, max_examples=100)
+@given(chained_problems())
+def test_all_sums_of_phones_spelled_by_several_labels(problem: EditProblem) -> None:
+    check_against_all_paths(problem)
+
+
+def check_against_all_paths(problem: EditProblem) -> None:
     prior, L, K = problem.prior, len(problem.canonical), len(problem.prior.inserted)
     truth = oracles.said_sums(
-        np.exp(problem.log_probs).tolist(), problem.canonical, prior.said.tolist(), prior.inserted.tolist()
+        np.exp(problem.log_probs).tolist(),
+        problem.canonical,
+        prior.said.tolist(),
+        prior.inserted.tolist(),
+        problem.tokens,
     )
     if truth.evidence == 0.0:
         with pytest.raises(AlignmentError, match="no string of phones is possible"):
@@ -211,6 +261,32 @@ def test_a_text_that_is_much_too_long_for_the_frames_is_an_error() -> None:
         said_posterior(log_probs, [0] * (2 * module.LONGEST_SKIP + 2), one_label_phones(1), flat)
 
 
+@pytest.mark.parametrize("T", [1, 15, 16, 17, 40])
+def test_blocks_of_frames_leave_no_seam_in_chains(T: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = EditProblem(
+        log_probs=random_log_probs(T, T, 4),
+        canonical=(0, 3, 1, 3, 2),
+        prior=random_prior(T, 4),
+        tokens=((1,), (1, 2), (3, 3), (2, 3, 1)),
+    )
+    whole = solve(problem)
+    monkeypatch.setattr(module, "_BLOCK_NUMBERS", 1)
+    parts = solve(problem)
+    np.testing.assert_array_equal(parts.posterior, whole.posterior)
+    np.testing.assert_array_equal(parts.inserted, whole.inserted)
+
+
+def test_a_chain_is_told_from_its_parts_by_order() -> None:
+    """CH said, heard as T and then SH, is CH or T SH; heard as SH and then T it is no CH."""
+    phones = PhoneSet(symbols=("T", "SH", "CH"), tokens=((1,), (2,), (1, 2)), size=3, blank_id=0)
+    rows = np.log(np.full((3, 3), 0.0005) + np.eye(3) * 0.9985)
+    forward, backward = rows[[0, 1, 1, 0, 2, 2, 0]], rows[[0, 2, 2, 0, 1, 1, 0]]
+    prior = EditPrior.flat(3)
+    assert said_posterior(forward, [2], phones, prior).posterior[0].argmax() == 2
+    assert said_posterior(backward, [2], phones, prior).posterior[0, 2] < 0.05
+    assert said_posterior(forward, [0, 1], phones, prior).posterior[[0, 1], [0, 1]].min() > 0.9
+
+
 def planted(phones: Sequence[int], K: int, certainty: float = 0.99) -> np.ndarray:
     """Posteriors of one frame a phone between two blanks each; what is not certain is spread evenly."""
     frames = [symbol for phone in phones for symbol in (0, phone + 1, 0)]
@@ -343,7 +419,7 @@ def test_frames_in_which_nothing_is_possible_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("phone_set", "canonical", "message"),
     [
-        (PhoneSet(symbols=("A", "B"), tokens=((1,), (2, 1)), size=3, blank_id=0), [0], "needs one label a phone"),
+        (PhoneSet(symbols=("A", "B"), tokens=((2, 1), (2, 1)), size=3, blank_id=0), [0], "spelled alike"),
         (one_label_phones(2), [2], r"canonical phone ids are \[2\]; expected 0 to 1"),
         (one_label_phones(2), [-1], r"canonical phone ids are \[-1\]"),
         (one_label_phones(3), [0], r"frames have shape \(6, 3\); the phone set expects \(T, 4\)"),

@@ -19,6 +19,7 @@ from elocute.errors import AlignmentError, ConfigError
 from elocute.finding import Finding
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
+from elocute.gop.edits import spell
 from elocute.gop.match import embedded_matcher, match
 from elocute.gop.variants import best_variants
 from elocute.phones import PHONES, UserLexicon, phonemize
@@ -108,7 +109,7 @@ class Assessor:
         if phone_set.symbols != PHONES or any(len(tokens) != 1 for tokens in phone_set.tokens):
             raise ConfigError(
                 f"backend {self.backend.name} has {len(phone_set.symbols)} phones; the embedded scorer expects the 39 "
-                "ARPABET phones in alphabetical order, one label each"
+                "ARPABET phones in alphabetical order"
             )
         self.scorer: Scorer = scorer or self._own_scorer()
         shipped = read_card(SCORERS[rates(self.backend)][1])
@@ -180,8 +181,8 @@ class Assessor:
             fitting = _to_examine(words, reading.skipped, heard)
         if not fitting:
             raise AlignmentError(
-                f"the recording has {len(heard.log_probs)} frames; the {sum(map(len, words))} phones of the text need "
-                "more; record the whole text again"
+                f"the recording has {len(heard.log_probs)} frames of {1000 * heard.frame_shift_s:.0f} ms; the "
+                f"{sum(map(len, words))} phones of the text need more; record the whole text again"
             )
         spoken = Spoken(audio=audio, posteriors=heard, pitch=self.tracker.track(audio))
         part = self._examine(spoken, canonical, fitting)
@@ -207,7 +208,7 @@ class Assessor:
             doubts=_of_every_phone(doubts, fitting, words),
             match=match(
                 posteriors,
-                part.analysis.found.lattice,
+                part.analysis.found,
                 own_posterior(part.said, part.analysis.features.phone_ids),
                 reading,
                 phones=sum(map(len, words)),
@@ -316,7 +317,8 @@ def _to_examine(words: Sequence[Sequence[int]], skipped: Sequence[int], posterio
 
 def _fits(words: Sequence[Sequence[int]], posteriors: Posteriors) -> bool:
     """Whether there are frames enough for the words."""
-    return min_frames([phone for word in words for phone in word]) <= len(posteriors.log_probs)
+    spelling = spell([phone for word in words for phone in word], posteriors.phone_set)
+    return min_frames(spelling.labels) <= len(posteriors.log_probs)
 
 
 def _of_every_phone(doubts: Float64, fitting: Sequence[int], words: Sequence[Sequence[int]]) -> Float64:

@@ -42,8 +42,8 @@ ADDED_FRAMES = 2
 def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
     """The report on a scale of 0 to `scale`; `backend` and `scorer` with their versions."""
     model = ModelFacts(backend=backend, scorer=scorer, version=_version())
-    occupied = finding.analysis.found.lattice.label_occupancies()
-    return _Writer(finding, scale, model, occupied, finding.is_scorable).report()
+    occupied = finding.analysis.found.occupancies()[:, 1::2]
+    return _Writer(finding, scale, model, occupied, finding.is_scorable, advice).report()
 
 
 @cache

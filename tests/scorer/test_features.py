@@ -14,7 +14,7 @@ from elocute.gop import gop_sf
 from elocute.phones import PHONES
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, Analysis, Features, analyse
 from elocute.scorer.features import NO_RATING
-from elocute.types import Audio, Posteriors
+from elocute.types import Audio, PhoneSet, Posteriors
 from planted import heard, recording
 
 PHONE_SET = PlantedBackend(PHONES, []).phone_set
@@ -177,6 +177,49 @@ def test_features_are_finite_for_any_input(
     word_ids = np.arange(len(symbols)) // 3
     with np.errstate(all="raise", under="ignore"):
         check(analyse(posteriors(log_probs), symbols, word_ids.tolist(), audio), len(symbols))
+
+
+CHAINED = PhoneSet(  # AY is AA and IH, CH is T and SH, and each of these is a phone, too
+    symbols=PHONES,
+    tokens=tuple({"AY": (1, 17), "CH": (31, 30)}.get(phone, (label,)) for label, phone in enumerate(PHONES, start=1)),
+    size=40,
+    blank_id=0,
+)
+
+
+def test_a_chain_is_as_likely_as_its_labels_in_their_order():
+    said = ["T", "CH", "SH", "AY", "AA"]
+    spoken = PlantedBackend(PHONES, said, phone_set=CHAINED, certainty=0.98).posteriors(recording(2.0))
+    found = analyse(spoken, said, [0, 0, 1, 1, 1], recording(2.0))
+    features = found.features
+    check(found, len(said))
+    np.testing.assert_allclose(column(features, "canonical_lpp"), np.log(0.98), atol=0.05)
+    assert (column(features, "margin") > 3.0).all()  # T beside CH, which begins like it; AY beside AA
+    frames = found.found.occupancies()
+    np.testing.assert_allclose(frames.sum(axis=1), 1.0, atol=1e-9)
+    assert frames.shape == (100, 2 * len(said) + 1)
+    np.testing.assert_allclose(frames[:, 1::2].sum(axis=0), 10.0, atol=1.0)  # three fifths of a fifth of 80
+    wrong = analyse(spoken, ["T", "ZH", "SH", "OY", "AA"], [0, 0, 1, 1, 1], recording(2.0)).features
+    assert column(wrong, "heard_CH").argmax() == 1
+    assert column(wrong, "heard_AY").argmax() == 3
+    assert (column(wrong, "gop_sd")[[1, 3]] < -5.0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    symbols=st.lists(st.sampled_from(["T", "CH", "SH", "AY", "AA", "IH", "S"]), min_size=1, max_size=8),
+    extra=st.integers(0, 40),
+    sharpness=st.sampled_from([0.0, 1.0, 5.0, 50.0]),
+    seed=st.integers(0, 99),
+)
+def test_features_of_chains_are_finite_for_any_input(symbols: list[str], extra: int, sharpness: float, seed: int):
+    T = min_frames([label for symbol in symbols for label in CHAINED.tokens[PHONES.index(symbol)]]) + extra
+    logits = sharpness * np.random.default_rng(seed).normal(size=(T, 40))
+    log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+    heard_so = Posteriors(log_probs=log_probs, frame_shift_s=SHIFT_S, phone_set=CHAINED)
+    word_ids = (np.arange(len(symbols)) // 3).tolist()
+    with np.errstate(all="raise", under="ignore"):
+        check(analyse(heard_so, symbols, word_ids, recording(T * SHIFT_S, seed=seed)), len(symbols))
 
 
 def test_ratings_are_read_in_the_frames_of_each_phone():

@@ -53,6 +53,7 @@ class Alternatives:
         insertion: shape (L+1, K), log P with phone k added in gap j, before phone j (gap L: at the end).
         any_string: shape (L,), log P with phone i replaced by any string of labels, the empty one included.
         durations: shape (L,), expected number of frames in phone i, blanks excluded.
+        bounds: shape (L+1,), how many labels come before each gap.
     """
 
     canonical: Int64
@@ -63,6 +64,16 @@ class Alternatives:
     insertion: Float64
     any_string: Float64
     durations: Float64
+    bounds: Int64
+
+    def occupancies(self) -> Float64:
+        """Posterior probability of each gap's blank and each phone in turn, at each frame, shape (T, 2L+1).
+
+        The blanks between the labels of a phone are the phone's.
+        """
+        starts = np.empty(2 * len(self.bounds) - 1, dtype=np.int64)
+        starts[::2], starts[1::2] = 2 * self.bounds, 2 * self.bounds[:-1] + 1
+        return np.add.reduceat(self.lattice.occupancies(), starts, axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,6 +165,7 @@ def alternatives(log_probs: ArrayLike, canonical: Sequence[int] | Int64, phone_s
         insertion=insertion,
         any_string=_say_anything(full, spelling.bounds, gaps),
         durations=np.add.reduceat(full.expected_durations(), spelling.bounds[:-1]),
+        bounds=spelling.bounds,
     )
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.assets import read_card
-from elocute.ctc import Lattice, logistic
+from elocute.ctc import logistic
+from elocute.gop.edits import Alternatives
 from elocute.gop.reading import Reading
 from elocute.types import Float64, Posteriors
 
@@ -144,7 +145,7 @@ def embedded_matcher() -> Matcher:
 
 def match(
     posteriors: Posteriors,
-    said: Lattice,
+    said: Alternatives,
     own: Float64,
     reading: Reading,
     phones: int,
@@ -155,7 +156,7 @@ def match(
 
     Args:
         posteriors: of the whole recording.
-        said: lattice of the words that were said.
+        said: the words that were said.
         own: shape (L,), posterior that each of their phones was said as it should be.
         reading: of the whole text.
         phones: of the whole text.
@@ -187,7 +188,8 @@ def _probability(weights: Sequence[float], inputs: Sequence[float]) -> float:
     return float(logistic(weights[0] + np.dot(weights[1:], inputs)))
 
 
-def heard_phones(text: Lattice) -> NDArray[np.bool_]:
-    """Which phones of a lattice the acoustic model found anywhere in the recording, shape (L,)."""
+def heard_phones(said: Alternatives) -> NDArray[np.bool_]:
+    """Which phones the acoustic model found anywhere in the recording, shape (L,); of a chain, all of its labels."""
+    text = said.lattice
     own = text.label_occupancies() * np.exp(text.log_probs[:, text.labels])
-    return np.asarray(own.max(axis=0) >= HEARD_PROBABILITY)
+    return np.asarray(np.minimum.reduceat(own.max(axis=0), said.bounds[:-1]) >= HEARD_PROBABILITY)

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from elocute.gop.chains import phone_emissions
 from elocute.gop.reading_lattice import ReadingLattice, ReadingPrices, SpokenPhone
-from elocute.gop.said import EditPrior, phone_emissions
+from elocute.gop.said import EditPrior
 from elocute.types import Int64, PhoneSet
 
 __all__ = ["LEAST_INSERTION", "Extra", "ExtraKind", "Reading", "ReadingPrices", "read_words"]
@@ -83,7 +84,7 @@ def read_words(
     Args:
         log_probs: natural-log posteriors, shape (T, V).
         words: phone ids of each word of the text, none empty.
-        phone_set: one label a phone.
+        phone_set: how each phone is spelled in labels.
         prior: how likely a phone of a word that is said is another one, or dropped.
         prices: of all other deviations.
 

@@ -11,7 +11,7 @@ is in gap j once it has dealt with the first j phones; a move between gaps takes
 one move from the gap in which the path was. Going on is a move from a gap to itself.
 
 A phone that is a chain of labels is entered at its first place and left from its last label; between them the path
-stays inside of it (`said.Chains`).
+stays inside of it (`chains.Chains`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from elocute.gop.said import EditPrior, Emissions
+from elocute.gop.chains import Emissions, Ends, InsideMasses
+from elocute.gop.said import EditPrior
 from elocute.types import Float64, Int64
 
 
@@ -73,6 +74,7 @@ class ReadingLattice:
         self, emissions: Emissions, words: Sequence[Sequence[int]], prior: EditPrior, prices: ReadingPrices
     ) -> None:
         self.phones, self.blank = emissions.phones, emissions.blank
+        self.inside, self.chains, self.ends = emissions.inside, emissions.chains, Ends.of(emissions)
         text = np.array([phone for word in words for phone in word], dtype=np.int64)
         bounds = np.cumsum([0, *map(len, words)])
         L, K = len(text), self.phones.shape[1]
@@ -96,7 +98,10 @@ class ReadingLattice:
         best, _ = trace.open(T)
         ending = best + self.moves[:, -1]
         gap = int(ending.argmax())
-        free = float(np.maximum(self.phones.max(axis=1), self.blank).sum())
+        heard = self.phones.max(axis=1)
+        if self.inside.shape[1]:
+            heard = np.maximum(heard, self.inside.max(axis=1))
+        free = float(np.maximum(heard, self.blank).sum())
         return self._walk_back(trace, gap), free - float(ending[gap])
 
     def _forward(self) -> _Trace:
@@ -105,13 +110,15 @@ class ReadingLattice:
         All is done in place, in arrays made here: making them anew for every frame takes longer than filling them.
         """
         T, (_, gaps, K) = len(self.blank), self.entry.shape
-        trace = _Trace.empty(T, gaps, K, self.borders)
+        trace = _Trace.empty(T, gaps, K, self.borders, self.ends, self.inside.shape[1])
         # Row j of `before` is phone j-1, the one that was said last where gap j is; gap 0 has none.
         masses = np.full((2 * gaps + 1, K), -np.inf)
         before, labels, added = masses[:gaps], masses[1:].reshape(2, gaps, K), masses[gaps + 1 :]
         last = np.empty((gaps + len(self.borders), K))
-        flags = np.zeros((3, gaps, K), dtype=bool)
+        bits = np.zeros(trace.inside_bit(2, 0, 0, 0), dtype=bool)
+        flags = bits[: 3 * gaps * K].reshape(3, gaps, K)
         entries = _Entries(self, trace)
+        inside = InsideMasses(self.inside, self.chains, bits[3 * gaps * K :].reshape(2, 2, gaps, -1))
         for t in range(T + 1):
             np.maximum(before, added, out=last[:gaps])
             last[gaps:] = added.take(self.borders, axis=0)
@@ -119,17 +126,19 @@ class ReadingLattice:
             trace.note_best_two(t, last)
             if t < T:
                 arriving = entries.arriving(t)
+                inside.move_on(t, arriving)
                 np.greater_equal(labels, arriving, out=flags[:2])
                 np.maximum(labels, arriving, out=labels)
                 labels += self.phones[t]
                 trace.note_blanks(t + 1, self.blank[t])
-            trace.flags[t] = np.packbits(flags)
+            trace.flags[t] = np.packbits(bits)
         return trace
 
     def _walk_back(self, trace: _Trace, gap: int) -> list[SpokenPhone]:
         """Follow the best path from the last frame, in which it is in `gap`, to the first."""
         end = len(self.blank)
         state = trace.state_in(end, gap, None)
+        spot: int | None = None  # inside of the chain of `state`
         path: list[SpokenPhone] = []
         for t in range(end - 1, -1, -1):
             if state is None:  # in the blank of `gap`
@@ -144,7 +153,8 @@ class ReadingLattice:
                     state = 1, place, int(trace.label[t, 0, border])
                     end = t
                 continue
-            if trace.flag(t, side, place, label):
+            spot, is_entered = self._inside_before(trace, t, state, spot)
+            if not is_entered:
                 continue
             path.append(SpokenPhone(is_added=side == 1, place=place, label=label, start=t, end=end))
             end = t
@@ -157,13 +167,38 @@ class ReadingLattice:
                     gap, state = place, filler
         return path[::-1]
 
+    def _inside_before(
+        self, trace: _Trace, t: int, state: tuple[int, int, int], spot: int | None
+    ) -> tuple[int | None, bool]:
+        """Where inside of a chain a path was before frame t, and whether it entered its phone in this frame.
+
+        Args:
+            trace: of the way.
+            t: frame.
+            state: whether added, place and phone.
+            spot: where inside of a chain it is in frame t; None on the last label, for most phones the only one.
+        """
+        side, place, label = state
+        if spot is None and trace.flag(t, side, place, label):
+            return None, False
+        if spot is not None and trace.bit(t, trace.inside_bit(0, side, place, spot)):
+            return spot, False
+        begin, behind = self.ends.before.get(label, (None, 0))
+        if spot == begin:
+            return None, True
+        # The chain's last spot, a blank, keeps the bit of the last label; into a blank nothing jumps.
+        at, noted = (behind, behind - 1) if spot is None else (spot, spot)
+        is_label = (at - (begin or 0)) % 2 == 0
+        jumps = is_label and trace.bit(t, trace.inside_bit(1, side, place, noted))
+        return at - 1 - jumps, False
+
 
 class _Entries:
     """What enters each label, in arrays that are filled again for every frame."""
 
     def __init__(self, lattice: ReadingLattice, trace: _Trace) -> None:
         gaps, K = trace.gaps, trace.phones
-        self.trace, self.borders = trace, lattice.borders
+        self.trace, self.borders, self.ends = trace, lattice.borders, lattice.ends
         self.entry, self.flat_entry = lattice.entry, lattice.entry.reshape(2, -1)
         self.adding, self.going_on = lattice.entry[1, :, 0], lattice.going_on
         self.into = np.ascontiguousarray(lattice.moves.T)
@@ -189,21 +224,32 @@ class _Entries:
         self.filler[self.borders] = filler
         self.result[1] = np.maximum(adding, self.filler)[:, None]
         np.add(self.entry[0], reach[:, None], out=self.result[0])
-        same = self.border_rows + label[gaps:]
-        self.added[same] = np.maximum(adding[self.borders], other_filler)
+        fresh = np.maximum(adding[self.borders], other_filler)
+        if self.ends.is_plain:
+            self.added[self.border_rows + label[gaps:]] = fresh
+        else:
+            rows, phones = self.ends.merges[label[gaps:]].nonzero()
+            self.result[1, self.borders[rows], phones] = fresh[rows]
         # The best label of the best gap has to come from elsewhere, unless that gap's blank is as good.
         bound = (other < best)[origin].nonzero()[0]
         if len(bound):
-            merging = label[origin[bound]]
-            others = np.where(label[:gaps] == merging[:, None], other, best)
+            merging, last = label[origin[bound]], self.ends.last
+            others = np.where(last[label[:gaps]] == last[merging][:, None], other, best)
             others += self.into[bound]
             from_others = others.max(axis=1)
-            at = self.rows[bound] + merging
-            self.said[at] = self.flat_entry[0, at] + from_others
             self.other_filler[self.borders] = other_filler
             self.last_added[self.borders] = label[gaps:]
-            going_on = np.where(self.last_added[bound] == merging, self.other_filler[bound], self.filler[bound])
-            self.added[at] = np.maximum(from_others + self.adding[bound], going_on)
+            same = last[self.last_added[bound]] == last[merging]
+            added = np.where(same, self.other_filler[bound], self.filler[bound])
+            np.maximum(from_others + self.adding[bound], added, out=added)
+            if self.ends.is_plain:
+                at = self.rows[bound] + merging
+                self.said[at] = self.flat_entry[0, at] + from_others
+                self.added[at] = added
+            else:
+                rows, phones = self.ends.merges[merging].nonzero()
+                self.result[0, bound[rows], phones] = self.entry[0, bound[rows], phones] + from_others[rows]
+                self.result[1, bound[rows], phones] = added[rows]
         return self.result
 
 
@@ -224,7 +270,10 @@ class _Trace:
         blanks: (T+1, gaps), mass of the blank.
         held: (T+1, borders), mass of the blank behind a filler, which may go on.
         flags: (T+1, bytes), bits of (3, gaps, K): in the frame that follows a label said is not entered anew, the same
-            for one added; and a last label was added, not said.
+            for one added; and a last label was added, not said. Then bits of (2, 2, gaps, C), of phones said and added:
+            in that frame a path stays in a spot inside of a chain; and it jumps to it from the last but one.
+        ends: which phones share labels.
+        inside: C.
     """
 
     gaps: int
@@ -236,9 +285,11 @@ class _Trace:
     blanks: Float64
     held: Float64
     flags: NDArray[np.uint8]
+    ends: Ends
+    inside: int
 
     @classmethod
-    def empty(cls, frames: int, gaps: int, phones: int, borders: Int64) -> _Trace:
+    def empty(cls, frames: int, gaps: int, phones: int, borders: Int64, ends: Ends, inside: int) -> _Trace:
         """To be filled; the masses of blanks are those before the first frame."""
         rows = gaps + len(borders)
         blanks, held = np.empty((frames + 1, gaps)), np.empty((frames + 1, len(borders)))
@@ -253,7 +304,9 @@ class _Trace:
             mass=np.empty((frames + 1, 2, rows)),
             blanks=blanks,
             held=held,
-            flags=np.empty((frames + 1, -(-3 * gaps * phones // 8)), dtype=np.uint8),
+            flags=np.empty((frames + 1, -(-(3 * phones + 4 * inside) * gaps // 8)), dtype=np.uint8),
+            ends=ends,
+            inside=inside,
         )
 
     def note_best_two(self, t: int, last: Float64) -> None:
@@ -263,7 +316,10 @@ class _Trace:
             last.argmax(axis=1, out=label)
             at = self.rows + label
             mass[:] = flat[at]
-            flat[at] = -np.inf
+            if self.ends.is_plain:
+                flat[at] = -np.inf
+            else:
+                last[self.ends.alike[label]] = -np.inf
 
     def note_blanks(self, t: int, blank: float) -> None:
         """Note the masses of blanks after frame t-1, in which a blank weighs `blank`."""
@@ -280,12 +336,24 @@ class _Trace:
     def entering(self, t: int, label: int) -> Float64:
         """Best mass of each gap from which `label` can follow."""
         best, other = self.open(t)
-        return np.asarray(np.where(self.label[t, 0, : self.gaps] == label, other, best))
+        return np.asarray(np.where(self.ends.merges[self.label[t, 0, : self.gaps], label], other, best))
 
     def flag(self, t: int, kind: int, gap: int, label: int) -> bool:
+        """One of the bits of labels."""
+        return self.bit(t, (kind * self.gaps + gap) * self.phones + label)
+
+    def inside_bit(self, kind: int, side: int, gap: int, spot: int) -> int:
+        """Which bit says that a path stays in a spot inside of a chain (0), or jumps to it (1)."""
+        return 3 * self.gaps * self.phones + ((kind * 2 + side) * self.gaps + gap) * self.inside + spot
+
+    def bit(self, t: int, number: int) -> bool:
         """One of the bits."""
-        byte, bit = divmod((kind * self.gaps + gap) * self.phones + label, 8)
+        byte, bit = divmod(number, 8)
         return bool(self.flags[t, byte] >> (7 - bit) & 1)
+
+    def second(self, t: int, row: int, label: int | None) -> int:
+        """1 where the best label of a row would merge with `label`, so that the second best counts."""
+        return 0 if label is None else int(self.ends.merges[self.label[t, 0, row], label])
 
     def border(self, gap: int) -> int:
         """Row of a gap that is a border."""
@@ -294,18 +362,18 @@ class _Trace:
     def filler_in(self, t: int, gap: int, label: int) -> tuple[float, tuple[int, int, int]]:
         """Mass, and the filler's last state from which `label` can follow."""
         row = self.border(gap)
-        second = int(self.label[t, 0, row] == label)
+        second = self.second(t, row, label)
         added, held = float(self.mass[t, second, row]), float(self.held[t, row - self.gaps])
         return (held, (2, gap, 0)) if held >= added else (added, (1, gap, int(self.label[t, second, row])))
 
     def state_in(self, t: int, gap: int, label: int | None) -> tuple[int, int, int] | None:
         """Best state of a gap from which `label` can follow; None is the blank."""
-        second = int(self.label[t, 0, gap] == label)
+        second = self.second(t, gap, label)
         return None if self.blanks[t, gap] >= self.mass[t, second, gap] else self.label_in(t, gap, label)
 
     def label_in(self, t: int, gap: int, label: int | None) -> tuple[int, int, int]:
         """Best label of a gap other than `label`: whether added, its place, and itself."""
-        said = int(self.label[t, int(self.label[t, 0, gap] == label), gap])
+        said = int(self.label[t, self.second(t, gap, label), gap])
         return (1, gap, said) if self.flag(t, 2, gap, said) else (0, gap - 1, said)
 
 

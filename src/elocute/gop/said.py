@@ -15,6 +15,10 @@ A path stands in gap j once the first j canonical phones are dealt with. It is i
 of a label that was said for phone j-1 or added in the gap. Phones are skipped when the next label begins, so that a
 path through skipped phones and blanks counts once. CTC merges equal neighbours unless a blank parts them: a label is
 entered from the blank, and from every other label.
+
+A phone may be a chain of labels (CH: t, ʃ). A path is then inside the phone, on its first label or in a blank behind
+it, until the chain's last label, and only there may it go on to anything else. Two strings of phones that are spelled
+alike (CH, and T SH) both count, each with its own weight.
 """
 
 from __future__ import annotations
@@ -25,8 +29,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from elocute.errors import AlignmentError, PhoneError
-from elocute.gop.edits import as_frames, spell
+from elocute.errors import AlignmentError
+from elocute.gop.chains import Emissions, phone_emissions
+from elocute.gop.edits import spell
 from elocute.types import Float64, Int64, PhoneSet
 
 LONGEST_SKIP = 8
@@ -108,17 +113,18 @@ def said_posterior(
     Args:
         log_probs: natural-log posteriors, shape (T, V), V = `phone_set.size`.
         canonical: phone ids (positions in `phone_set.symbols`), shape (L,).
-        phone_set: one label a phone.
+        phone_set: how each phone is spelled in labels.
         prior: of the edits.
 
     Raises:
         AlignmentError: no frames, or frames in which no string of phones is possible.
-        PhoneError: a phone of several labels, a canonical id that is no phone, or frames of another phone set.
+        PhoneError: a canonical id that is no phone, phones spelled alike, or frames of another phone set.
         ValueError: the prior is of another phone set.
 
     Deviates: at most `LONGEST_SKIP` phones in a row are left out. Probabilities are scaled frame by frame, not
         logarithms; what is less than 1e-290 of a frame's mass is lost.
-    Cost: time O(T L K (L + K)), four products of small matrices a frame; memory O(L K) a frame of one block.
+    Cost: time O(T L K (L + K)), four products of small matrices a frame, and three more for chains; memory O(L K) a
+        frame of one block.
 
     >>> phones = PhoneSet(symbols=("S", "TH"), tokens=((1,), (2,)), size=3, blank_id=0)
     >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.3, 0.6]])
@@ -130,24 +136,7 @@ def said_posterior(
         raise AlignmentError("the recording has no frames; record the text")
     prior.check(phone_set)
     phones = spell(canonical, phone_set).phones
-    return _EditLattice(np.exp(emissions.phones), np.exp(emissions.blank), phones, prior).solve()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Emissions:
-    """Log posteriors of a model with one label a phone: phones (T, K) in the order of the phone set, blank (T,)."""
-
-    phones: Float64
-    blank: Float64
-
-
-def phone_emissions(log_probs: ArrayLike, phone_set: PhoneSet) -> Emissions:
-    """Log posteriors by phone; PhoneError for another phone set's, and for phones of several labels."""
-    frames = as_frames(log_probs, phone_set)
-    if any(len(tokens) != 1 for tokens in phone_set.tokens):
-        raise PhoneError("the edit lattice needs one label a phone; this phone set spells some with several")
-    columns = [tokens[0] for tokens in phone_set.tokens]
-    return Emissions(phones=frames[:, columns], blank=frames[:, phone_set.blank_id])
+    return _EditLattice(emissions, phones, prior).solve()
 
 
 class _EditLattice:
@@ -159,12 +148,16 @@ class _EditLattice:
 
     Weights have the same shape, with nothing for the blank, so that whole arrays are multiplied and added; operations
     on a part of the columns take several times as long.
+
+    Behind these columns come those of the places inside of chains. What enters a chain enters its first place.
     """
 
-    def __init__(self, emissions: Float64, blanks: Float64, canonical: Int64, prior: EditPrior) -> None:
+    def __init__(self, emissions: Emissions, canonical: Int64, prior: EditPrior) -> None:
         L, K = len(canonical), len(prior.inserted)
+        self.width, self.chains = K + 1, emissions.chains
+        self.has_chains = bool(len(self.chains.phones))
         self.doubt = 1.0 - np.diagonal(prior.said)
-        self.emissions = np.column_stack([emissions, blanks])
+        self.emissions = np.column_stack([np.exp(emissions.phones), np.exp(emissions.blank), np.exp(emissions.inside)])
         self.block_frames = max(16, _BLOCK_NUMBERS // ((L + 1) * (K + 1)))
         self.said = np.column_stack([prior.said[canonical, :-1], np.zeros(L)])
         self.added = np.tile(np.append(prior.inserted, 0.0), (L + 1, 1))
@@ -176,7 +169,11 @@ class _EditLattice:
             self.skips[rows, rows - reach] = self.skips[rows, rows - reach + 1] * skipping[rows - reach]
         self.onward, self.backward = _tiles(self.skips), _tiles(self.skips.T)
         self.log_rest = (L + 1) * float(np.log1p(-prior.inserted.sum()))  # every gap adds nothing, or nothing more
-        self.others = 1.0 - np.eye(K + 1)  # a label is entered from all but itself
+        # A phone is entered from all that do not end in the label with which it begins; of one label, all but itself.
+        self.others = np.ones((K + 1, K + 1))
+        self.others[:-1, :-1] -= emissions.last[:, None] == emissions.first
+        self.others[-1, -1] = 0.0
+        self.others_back = np.ascontiguousarray(self.others.T)
         self.ones = np.ones(K + 1)
         self.reached, self.entered = np.empty((2, L + 1, K + 1))  # filled again by every frame
 
@@ -185,7 +182,8 @@ class _EditLattice:
         blocks, entries, log_scale, ending = self._forward()
         said, added, moments = np.zeros_like(self.said), np.zeros_like(self.added), np.zeros_like(self.added)
         # After the last frame all phones that are left are skipped.
-        after = np.repeat(self.skips[-1][:, None], len(self.ones), axis=1)
+        after = np.zeros((len(self.skips), self.emissions.shape[1]))
+        after[:, : self.width] = self.skips[-1][:, None]
         as_said, as_added = np.empty_like(said), np.empty_like(added)
         to_go = -ending  # log of what scales `after`, less the log of the whole
         for number in range(len(blocks) - 1, -1, -1):
@@ -194,8 +192,9 @@ class _EditLattice:
                 entries = self._entries(blocks[number], begin)
             for t in range(begin + len(entries) - 1, begin - 1, -1):
                 after *= self.emissions[t]
-                np.multiply(self.said, after[1:], out=as_said)
-                np.multiply(self.added, after, out=as_added)
+                begun = self._begun(after)
+                np.multiply(self.said, begun[1:], out=as_said)
+                np.multiply(self.added, begun, out=as_added)
                 # Beyond e^700 the other factors were rounded to nothing long before.
                 entry = entries[t - begin]
                 entry *= np.exp(min(log_scale[t] + to_go, 700.0))
@@ -218,8 +217,8 @@ class _EditLattice:
 
     def _forward(self) -> tuple[list[Float64], list[Float64], Float64, float]:
         """Masses before each block, entries of the last one, log scale before each frame (T,), log of the whole."""
-        masses = np.zeros_like(self.reached)
-        masses[0, -1] = 1.0
+        masses = np.zeros((len(self.skips), self.emissions.shape[1]))
+        masses[0, self.width - 1] = 1.0
         blocks: list[Float64] = []
         entries: list[Float64] = []
         log_scale = np.zeros(len(self.emissions) + 1)
@@ -230,7 +229,7 @@ class _EditLattice:
             entry, scale = self._step(masses, t)
             entries.append(entry)
             log_scale[t + 1] = log_scale[t] + np.log(scale) if scale > 0.0 else -np.inf
-        ending = masses.sum(axis=1) @ self.skips[-1]
+        ending = masses[:, : self.width].sum(axis=1) @ self.skips[-1]
         if not (ending > 0.0 and np.isfinite(log_scale[-1])):
             raise AlignmentError(
                 "no string of phones is possible in the recording; check that it holds speech, and this text"
@@ -245,23 +244,47 @@ class _EditLattice:
 
     def _step(self, masses: Float64, t: int) -> tuple[Float64, float]:
         """Carry the masses, in place, over frame t; returns what could enter each label (L+1, K+1), and their sum."""
+        labels = masses[:, : self.width]
         for rows, columns, part in self.onward:
-            np.matmul(part, masses[columns], out=self.reached[rows])
+            np.matmul(part, labels[columns], out=self.reached[rows])
         entry = self.reached @ self.others
-        masses[:, -1] = masses @ self.ones
-        masses += np.multiply(self.added, entry, out=self.entered)
-        masses[1:] += np.multiply(self.said, entry[:-1], out=self.entered[:-1])
+        labels[:, -1] = labels @ self.ones
+        if self.has_chains:
+            self._enter(masses, entry)
+        else:
+            labels += np.multiply(self.added, entry, out=self.entered)
+            labels[1:] += np.multiply(self.said, entry[:-1], out=self.entered[:-1])
         masses *= self.emissions[t]
         scale = float(masses.sum())
         if scale > 0.0:
             masses *= 1.0 / scale
         return entry, scale
 
+    def _enter(self, masses: Float64, entry: Float64) -> None:
+        """Move on inside of chains, and let in what enters phones, in place."""
+        labels, inside = masses[:, : self.width], masses[:, self.width :]
+        arriving = np.multiply(self.added, entry, out=self.entered)
+        arriving[1:] += self.said * entry[:-1]
+        begun = arriving[:, self.chains.phones]
+        arriving[:, self.chains.phones] = 0.0
+        labels += arriving
+        labels[:, :-1] += inside @ self.chains.ends
+        inside += inside @ self.chains.onward
+        inside[:, self.chains.begins] += begun
+
+    def _begun(self, after: Float64) -> Float64:
+        """What follows when each phone begins in a frame, shape (L+1, K+1), from what follows each state in it."""
+        begun = after[:, : self.width]
+        if self.has_chains:
+            begun = begun.copy()
+            begun[:, self.chains.phones] = after[:, self.width + self.chains.begins]
+        return begun
+
     def _step_back(self, after: Float64, as_said: Float64, as_added: Float64) -> float:
         """From what follows each state, in a frame, to what follows it before that frame.
 
         Args:
-            after: shape (L+1, K+1), the frame included; changed in place.
+            after: shape (L+1, K+1+C), the frame included; changed in place.
             as_said: shape (L, K+1), mass of each label that is entered for a phone of the text.
             as_added: shape (L+1, K+1), of each that is added; spoilt.
 
@@ -272,8 +295,11 @@ class _EditLattice:
         onward = self.reached
         for rows, columns, part in self.backward:
             np.matmul(part, as_added[columns], out=onward[rows])
-        onward[:, -1] = after[:, -1]
-        after += np.matmul(onward, self.others, out=self.entered)
+        labels, inside = after[:, : self.width], after[:, self.width :]
+        onward[:, -1] = labels[:, -1]
+        if self.has_chains:
+            inside += inside @ self.chains.onward.T + labels[:, :-1] @ self.chains.ends.T
+        labels += np.matmul(onward, self.others_back, out=self.entered)
         total = float(after.max())
         after /= total
         return float(np.log(total))

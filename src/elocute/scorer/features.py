@@ -148,7 +148,7 @@ def analyse(posteriors: Posteriors, symbols: Sequence[str], word_ids: Sequence[i
     found = alternatives(posteriors.log_probs, canonical, phone_set)
     best = align_phones(posteriors.log_probs, canonical, phone_set)
     energy_db = frame_energy_db(audio, len(posteriors.log_probs), posteriors.frame_shift_s)
-    occupancies = found.lattice.occupancies()
+    occupancies = found.occupancies()
     pauses = find_pauses(audio, occupancies, posteriors.frame_shift_s, symbols=symbols, word_ids=word_ids)
     rough = timing(best.spans, energy_db, posteriors.frame_shift_s, pauses)
     phones = np.array([PHONES.index(symbol) for symbol in symbols])
@@ -173,17 +173,20 @@ def extract_features(
 
     Args:
         found: every one-edit alternative of the canonical phones.
-        phone_set: of the backend; all 39 phones, one label each.
+        phone_set: of the backend; all 39 phones.
         times: phone times and pauses.
         word_ids: shape (L,), word of each phone, counted from 0.
         snr_db: signal-to-noise ratio of the recording, None where unknown.
         ratings: shape (T, phones + 4), see `Posteriors`.
     """
     log_probs = np.maximum(found.lattice.log_probs, LOG_FLOOR)
-    owned = found.lattice.label_occupancies()
+    labels = found.lattice.label_occupancies()
+    owned = np.add.reduceat(labels, found.bounds[:-1], axis=1)
     weight = owned / np.maximum(owned.sum(axis=0), 1e-6)
     columns = [phone_set.blank_id, *(tokens[0] for tokens in phone_set.tokens)]
     lpp = weight.T @ log_probs[:, columns]
+    if any(len(tokens) > 1 for tokens in phone_set.tokens):
+        _spread_chains(lpp, found, phone_set, log_probs, labels)
     edits = np.column_stack([found.substitution, found.deletion])
     heard = np.maximum(edits - np.logaddexp.reduce(edits, axis=1, keepdims=True), LOG_FLOOR)
     frame_entropy = -(np.exp(log_probs) * log_probs).sum(axis=1)
@@ -200,6 +203,36 @@ def extract_features(
         phone_ids=found.canonical,
         word_ids=np.asarray(word_ids, dtype=np.int64),
     )
+
+
+def _spread_chains(
+    lpp: Float64, found: Alternatives, phone_set: PhoneSet, log_probs: Float64, labels: Float64
+) -> None:
+    """Mean log posteriors of phones that are chains of labels, put into the columns of `lpp` (L, 1+K).
+
+    The frames of a phone are divided among the labels of a chain: those of the canonical phone by the lattice's own
+    occupancies, those of any other chain into equal parts, one after the other.
+
+    Args:
+        lpp: its other columns are right.
+        found: of the canonical phones.
+        phone_set: of the backend.
+        log_probs: shape (T, V), floored.
+        labels: shape (T, S), occupancies of the canonical phones' labels.
+    """
+    owned = np.add.reduceat(labels, found.bounds[:-1], axis=1)
+    ends = np.cumsum(owned / np.maximum(owned.sum(axis=0), 1e-6), axis=0)
+    begins = np.vstack([np.zeros((1, len(found.canonical))), ends[:-1]])
+    for phone, tokens in enumerate(phone_set.tokens):
+        if len(tokens) > 1:
+            lpp[:, 1 + phone] = 0.0
+            for part, label in enumerate(tokens):
+                low, high = part / len(tokens), (part + 1) / len(tokens)
+                share = np.clip(np.minimum(ends, high) - np.maximum(begins, low), 0.0, None)
+                lpp[:, 1 + phone] += share.T @ log_probs[:, label]
+    own = np.add.reduceat((labels * log_probs[:, found.lattice.labels]).sum(axis=0), found.bounds[:-1])
+    is_chain = np.diff(found.bounds) > 1
+    lpp[is_chain, 1 + found.canonical[is_chain]] = (own / np.maximum(owned.sum(axis=0), 1e-6))[is_chain]
 
 
 def without_ratings(features: Features) -> Features:
@@ -227,7 +260,6 @@ def _scalars(
     gap = np.zeros(L + 1)
     for pause in times.pauses:
         gap[pause.after_phone + 1] = pause.duration_s
-    own_frames = np.exp(found.lattice.log_probs[:, found.lattice.labels])
     loud = times.energy_db.max()
     return np.column_stack(
         [
@@ -245,7 +277,7 @@ def _scalars(
             np.log(frames),
             -(np.exp(heard) * heard).sum(axis=1),
             weight.T @ frame_entropy,
-            (weight * own_frames).max(axis=0),
+            _peaks(found, weight),
             times.duration_s,
             np.log(times.duration_s + 0.01),
             gap[:-1],
@@ -253,6 +285,20 @@ def _scalars(
             np.clip(weight.T @ times.energy_db - loud, -60.0, 0.0),
         ]
     )
+
+
+def _peaks(found: Alternatives, weight: Float64) -> Float64:
+    """Largest share of a phone's frames that one frame has, times how sure it is of the phone, shape (L,).
+
+    Of a chain, that of its likeliest label.
+    """
+    own = np.exp(found.lattice.log_probs[:, found.lattice.labels])
+    if own.shape[1] == weight.shape[1]:
+        return np.asarray((weight * own).max(axis=0))
+    labels = found.lattice.label_occupancies()
+    total = np.maximum(np.add.reduceat(labels.sum(axis=0), found.bounds[:-1]), 1e-6)
+    sure = (labels * own).max(axis=0) / np.repeat(total, np.diff(found.bounds).astype(np.intp))
+    return np.maximum.reduceat(sure, found.bounds[:-1])
 
 
 def _utterance(
