@@ -43,7 +43,7 @@ def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> 
     """The report on a scale of 0 to `scale`; `backend` and `scorer` with their versions."""
     model = ModelFacts(backend=backend, scorer=scorer, version=_version())
     occupied = finding.analysis.found.occupancies()[:, 1::2]
-    return _Writer(finding, scale, model, occupied, finding.is_scorable, advice).report()
+    return _Writer(finding, scale, model, occupied, finding.is_scorable).report()
 
 
 @cache
