@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,12 @@ from elocute.errors import ConfigError
 Role = Literal["backend", "scorer", "g2p"]
 
 _EMBEDDED_BACKEND = "elocute.acoustic.embedded:load"
+FAMILIES = {
+    "hf:FOLDER_OR_NAME": "any CTC model of transformers, with the extra hf",
+    "onnx:FOLDER": "a model made by `elocute export`",
+    "zipa:FOLDER": "a phone recogniser of ZIPA's, tokens.txt and an ONNX graph",
+}
+"""Backends that run a model of the user's: how they are named, and what they take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,9 @@ def installed_models() -> list[Model]:
     Raises:
         ConfigError: an asset or its card is missing or damaged.
     """
-    backends = sorted(entry_points(group="elocute.backends"), key=lambda point: point.name)
+    points = sorted(entry_points(group="elocute.backends"), key=lambda point: point.name)
+    families = {name.partition(":")[0] for name in FAMILIES}
+    backends = [point for point in points if point.name not in families]
     scorers = [_asset("scorer", name, stem) for name, stem in SCORERS.values()]
     return [*map(_backend, backends), *scorers, _asset("g2p", "model", "g2p")]
 
@@ -66,15 +75,12 @@ def model_versions(backend: str, scorer: str | None = None) -> dict[str, str]:
         ConfigError: no such backend or scorer, or an asset is missing.
     """
     found = installed_models()
-    named = [model for model in found if model.role == "backend" and model.name == backend]
-    if not named:
-        names = ", ".join(model.name for model in found if model.role == "backend")
-        raise ConfigError(f"backend is {backend!r}; expected one of {names or 'none installed'}; see `elocute models`")
-    used = [*named, *(model for model in found if model.role != "backend")]
-    versions = {"lexicon": hashlib.sha256(read_asset("lexicon.bin")).hexdigest()}
-    for role in ("backend", "scorer", "g2p"):
-        known = [f"{model.name} {model.version} {model.sha256 or ''}".strip() for model in used if model.role == role]
-        versions[role] = "; ".join(known)
+    versions = {
+        "lexicon": hashlib.sha256(read_asset("lexicon.bin")).hexdigest(),
+        "backend": _backend_version(backend, [model for model in found if model.role == "backend"]),
+    }
+    for role in ("scorer", "g2p"):
+        versions[role] = "; ".join(_told(model) for model in found if model.role == role)
     if scorer is not None:
         from elocute.scorer.embedded import read_scorer
 
@@ -82,6 +88,27 @@ def model_versions(backend: str, scorer: str | None = None) -> dict[str, str]:
         model = (Path(scorer) / "scorer.onnx").read_bytes()
         versions["scorer"] = f"{scorer} {card['version']} {hashlib.sha256(model).hexdigest()}"
     return versions
+
+
+def _told(model: Model) -> str:
+    """Name, version and hash."""
+    return f"{model.name} {model.version} {model.sha256 or ''}".strip()
+
+
+def _backend_version(name: str, known: list[Model]) -> str:
+    """What tells a backend from others: of a model in a place of the user's, what is in its files."""
+    if ":" not in name:
+        told = next((_told(model) for model in known if model.name == name), None)
+        if told is None:
+            names = ", ".join([*(model.name for model in known), *FAMILIES])
+            raise ConfigError(f"backend is {name!r}; expected one of {names}; see `elocute models`")
+        return told
+    from elocute.acoustic.protocol import find_backend
+
+    point, place = find_backend(name)
+    identity = getattr(import_module(point.module), "identity", None)
+    package = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return f"{name} {identity(place) if identity else package}".strip()
 
 
 def _backend(point: EntryPoint) -> Model:

@@ -28,7 +28,11 @@ _REINSTALL = "pip install --force-reinstall elocute"
 _READ_WITH_CARD = {"acoustic.onnx", "scorer.onnx"}
 """Assets that cannot be used without what their cards say."""
 _LIBRARIES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "rich")
-_EXTRAS = {"train": ("torch", "onnx", "onnxscript", "scipy"), "gruut": ("gruut",)}
+_EXTRAS = {
+    "train": ("torch", "onnx", "onnxscript", "scipy"),
+    "hf": ("torch", "transformers", "safetensors", "accelerate"),
+    "gruut": ("gruut",),
+}
 _PROGRAMS = {
     "espeak-ng": "for `elocute phones --g2p espeak`",
     "flite": "to make the example recordings again",
@@ -111,7 +115,7 @@ def checks(backend: str) -> Iterator[Check]:
     yield Check(
         name=f"backend {backend}",
         run=partial(_backend, backend),
-        fix=_REINSTALL if backend == DEFAULTS.backend else f"reinstall or mend the package of {backend!r}",
+        fix=_fix_of(backend),
     )
     yield Check(name="noise", run=partial(_noise, backend), fix=_REINSTALL)
     yield Check(name="example", run=partial(_example, backend), fix=_REINSTALL)
@@ -129,6 +133,13 @@ def checks(backend: str) -> Iterator[Check]:
             fix=f"install {program} with your system's package manager, only {use}",
             is_needed=False,
         )
+
+
+def _fix_of(backend: str) -> str:
+    """What to do about a backend that does not work."""
+    if backend == DEFAULTS.backend:
+        return _REINSTALL
+    return "mend the model, or name another" if ":" in backend else f"reinstall or mend the package of {backend!r}"
 
 
 def _python() -> str:

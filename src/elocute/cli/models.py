@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from elocute.cli.options import DEFAULTS, FormatChoice, Verbose
 from elocute.cli.output import Format, show, write
-from elocute.installed import Model, installed_document, installed_models
+from elocute.installed import FAMILIES, Model, installed_document, installed_models
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from elocute.acoustic import Backend
 
 _LONG_LIST = 12
 _SHORT_LIST = 4
@@ -23,11 +28,18 @@ _IN_OVERVIEW = {"name", "version", "bytes", "licence"}
 EXAMPLES = (
     "elocute models",
     "elocute models --format json",
+    "elocute models --backend hf:models/wavlm-phones",
 )
 """Shown under the help of the command."""
 
 
 def models(
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Load this acoustic model and show how its labels become phones; 'hf:FOLDER' and such."
+        ),
+    ] = None,
     format: FormatChoice = Format.TEXT,
     verbose: Verbose = False,
 ) -> None:
@@ -35,7 +47,9 @@ def models(
 
     Version, size, licence, data, and quality as it was measured.
     """
-    if format is Format.JSON:
+    if backend is not None:
+        _show_backend(backend, format)
+    elif format is Format.JSON:
         write(json.dumps(installed_document(), ensure_ascii=False, indent=2) + "\n")
     else:
         _show(installed_models())
@@ -54,11 +68,54 @@ def _show(found: list[Model]) -> None:
         size = "" if model.bytes is None else f"{model.bytes / 1e6:.1f} MB"
         licence = str(model.card.get("licence", model.card.get("license", "see its package")))
         table.add_row(*map(Text, (model.role, model.name + default, model.version, size, licence)))
-    parts: list[Table | Text | str] = [table]
+    parts: list[Table | Text | str] = [table, "", Text("Models of yours, with --backend:")]
+    parts += [Text(f"  {name}  {what}") for name, what in FAMILIES.items()]
     for model in found:
         if model.card:
             parts += ["", Text(f"{model.role} {model.name} {model.version}", style="bold"), _card(model.card)]
     show(*parts)
+
+
+def _show_backend(name: str, format: Format) -> None:
+    """Load a backend and print its facts, and what became of its labels."""
+    from rich.text import Text
+
+    from elocute.acoustic import load_backend
+
+    backend = load_backend(name)
+    facts = _facts(backend)
+    if format is Format.JSON:
+        write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+        return
+    labels = facts.pop("labels", {})
+    show(*(Text(f"{key}: {value}") for key, value in facts.items()))
+    folding = getattr(backend, "folding", None)
+    if folding is not None:
+        show("", Text(f"labels ({labels['notation']})", style="bold"), *map(Text, folding.report.lines()))
+
+
+def _facts(backend: Backend) -> dict[str, Any]:
+    """What a backend is, as plain JSON values; of one whose labels were folded, what became of them."""
+    from elocute.acoustic import rates
+
+    phone_set = backend.phone_set
+    facts: dict[str, Any] = {
+        "name": backend.name,
+        "version": backend.version,
+        "phones": len(phone_set.symbols),
+        "columns": phone_set.size,
+        "chains": {
+            phone: list(tokens)
+            for phone, tokens in zip(phone_set.symbols, phone_set.tokens, strict=True)
+            if len(tokens) > 1
+        },
+        "ratings": rates(backend),
+    }
+    if hasattr(backend, "frame_shift_s"):
+        facts["frame_shift_s"] = backend.frame_shift_s
+    if hasattr(backend, "folding"):
+        facts["labels"] = asdict(backend.folding.report)
+    return facts
 
 
 def _card(card: dict[str, Any]) -> Table:

@@ -27,7 +27,14 @@ def _remember(ctx: typer.Context, verbose: bool) -> bool:
 Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", callback=_remember, help="With an error, show where in the code it arose.")
 ]
-BackendName = Annotated[str, typer.Option("--backend", metavar="NAME", help="Acoustic model; see `elocute models`.")]
+BackendName = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Acoustic model, also 'hf:FOLDER', 'onnx:FOLDER' or 'zipa:FOLDER'; see `elocute models`.",
+    ),
+]
 ScorerFolder = Annotated[
     str | None,
     typer.Option(

@@ -65,9 +65,12 @@ class _Listening:
     """A backend that remembers what it heard last, so that it is decoded without the text, too."""
 
     def __init__(self, backend: Backend) -> None:
+        from elocute.acoustic import rates
+
         self._backend = backend
         self.name, self.version = backend.name, backend.version
         self.phone_set: PhoneSet = backend.phone_set
+        self.has_ratings = rates(backend)
         self.heard: Posteriors
 
     def posteriors(self, audio: Audio) -> Posteriors:
@@ -77,12 +80,24 @@ class _Listening:
 
 
 def greedy_phones(posteriors: Posteriors) -> tuple[str, ...]:
-    """Phones on the best path: the likeliest label of each frame, repetitions merged, blanks dropped."""
+    """Phones on the best path: the likeliest label of each frame, repetitions merged, blanks dropped.
+
+    Phones that are chains of labels are read from left to right, the longest first; labels of no phone are left out.
+    """
     phone_set = posteriors.phone_set
-    symbol = {tokens[0]: name for tokens, name in zip(phone_set.tokens, phone_set.symbols, strict=True)}
+    symbol = dict(zip(phone_set.tokens, phone_set.symbols, strict=True))
+    longest = max(map(len, symbol))
     best = posteriors.log_probs.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
-    return tuple(symbol[label] for label in best[starts].tolist() if label in symbol)
+    labels = [label for label in best[starts].tolist() if label != phone_set.blank_id]
+    phones = []
+    while labels:
+        sizes = (size for size in range(min(longest, len(labels)), 0, -1) if tuple(labels[:size]) in symbol)
+        size = next(sizes, None)
+        if size is not None:
+            phones.append(symbol[tuple(labels[:size])])
+        del labels[: size or 1]
+    return tuple(phones)
 
 
 def prediction_from_report(utterance_id: str, report: Report, perceived: Sequence[str] | None = None) -> Prediction:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from elocute.acoustic import Backend
-from elocute.ctc import lattice
 from elocute.evaluation.bootstrap import Draws, Estimate, estimate, estimate_of_sums, estimate_pcc, ratio
 from elocute.evaluation.synthetic import Spoken
-from elocute.gop import align_phones
+from elocute.gop import align_phones, alternatives
 from elocute.phones import PHONES, VOWELS
 from elocute.prosody import Rhythm, find_pauses, frame_energy_db, listen, refined, rhythm, timing
 from elocute.prosody.sound import SoundModel
@@ -110,8 +109,7 @@ def _timed(one: Spoken, backend: Backend, model: SoundModel) -> Timed:
     shift = heard.frame_shift_s
     canonical = [heard.phone_set.id_of(symbol) for symbol in symbols]
     best = align_phones(heard.log_probs, canonical, heard.phone_set)
-    labels = [heard.phone_set.tokens[phone][0] for phone in canonical]
-    states = lattice(heard.log_probs, labels, heard.phone_set.blank_id).occupancies()
+    states = alternatives(heard.log_probs, canonical, heard.phone_set).occupancies()
     words = np.arange(len(symbols))  # a word each: flite does not tell where words begin
     pauses = find_pauses(said.audio, states, shift, symbols=symbols, word_ids=words)
     rough = timing(best.spans, frame_energy_db(said.audio, len(heard.log_probs), shift), shift, pauses)
