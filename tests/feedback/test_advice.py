@@ -200,7 +200,7 @@ def test_words_in_context_read_well_too():
                 assert JARGON.search(text) is None, text
                 assert grade(text.partition(" Compare")[0]) <= MOST_GRADE + 1.0, text
                 checked += 1
-    assert checked > 5000
+    assert checked > 4000
 
 
 def test_what_is_no_slip_is_refused():
