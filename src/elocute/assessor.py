@@ -20,9 +20,11 @@ from elocute.finding import Finding
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
 from elocute.gop.edits import spell
+from elocute.gop.expected import expected_errors, had_been_expected
 from elocute.gop.match import embedded_matcher, match
 from elocute.gop.variants import best_variants
 from elocute.phones import PHONES, UserLexicon, phonemize
+from elocute.phones.l1 import l1_profile
 from elocute.prosody import Prosody, measure_prosody, word_times
 from elocute.prosody.pitch import Pitch
 from elocute.prosody.reference import MelodyComparison, compare_melodies
@@ -85,8 +87,8 @@ class Assessor:
             that ships.
 
     Raises:
-        ConfigError: unknown backend, scorer, scale, sensitivity, nbest or threads, or a backend whose phones or lack of
-            ratings do not suit the scorer.
+        ConfigError: unknown backend, scorer, scale, sensitivity, first language, nbest or threads, or a backend whose
+            phones or lack of ratings do not suit the scorer.
     """
 
     def __init__(
@@ -116,6 +118,9 @@ class Assessor:
         self.detector = detector or detector_of(getattr(self.scorer, "card", shipped))
         self.detector.flagged_from(self.config.sensitivity)  # a wrong sensitivity is refused here
         self.prior = learned_prior() if self.config.confusions else flat_prior()
+        self.l1 = None if self.config.l1 is None else l1_profile(self.config.l1)
+        if self.l1 is not None and not self.config.confusions:
+            raise ConfigError("l1 says which errors to expect, and confusions is off; leave one of them out")
         self.tracker = load_pitch_tracker(self.config.pitch)
 
     def _own_scorer(self) -> EmbeddedScorer:
@@ -258,12 +263,18 @@ class Assessor:
 
     def _diagnose(self, part: Examined) -> Diagnosis:
         """What happened at every phone that was said."""
+        features = part.analysis.features
+        said = part.said
+        if self.l1 is not None:
+            ends = np.flatnonzero(np.diff(features.word_ids)) + 1
+            words = [[PHONES[phone] for phone in word] for word in np.split(features.phone_ids, ends)]
+            said = had_been_expected(said, features.phone_ids, self.prior, expected_errors(self.l1, words))
         return diagnose(
-            part.said,
-            part.analysis.features.phone_ids,
+            said,
+            features.phone_ids,
             part.scores.phone,
             part.scores.error_log_odds,
-            part.analysis.features.word_ids,
+            features.word_ids,
             self.backend.phone_set.symbols,
             self.detector,
             sensitivity=self.config.sensitivity,

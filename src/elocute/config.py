@@ -31,6 +31,8 @@ class AssessorConfig:
         sensitivity: how readily a phone is flagged: "low", "normal" or "high".
         confusions: whether likely errors need less evidence than unlikely ones; else all errors are alike.
         pitch: name of the pitch tracker.
+        l1: code or name of the speaker's first language (`phones.l1`), which tells what errors to expect; None where it
+            is not known. Scores do not depend on it.
     """
 
     backend: str = "embedded"
@@ -42,3 +44,4 @@ class AssessorConfig:
     sensitivity: Literal["low", "normal", "high"] = "normal"
     confusions: bool = True
     pitch: str = "autocorrelation"
+    l1: str | None = None

@@ -14,6 +14,7 @@ from elocute.cli.options import (
     DEFAULTS,
     BackendName,
     Confusions,
+    FirstLanguage,
     LexiconFile,
     ReportFormatChoice,
     ScaleChoice,
@@ -55,6 +56,7 @@ def assess(
     variants: Variants = DEFAULTS.variants,
     sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
     confusions: Confusions = DEFAULTS.confusions,
+    l1: FirstLanguage = DEFAULTS.l1,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")] = None,
     plot: Annotated[
@@ -80,6 +82,7 @@ def assess(
     from elocute.assessor import Assessor
     from elocute.audio import load_audio
     from elocute.phones import UserLexicon
+    from elocute.phones.l1 import l1_profile
 
     if plot is not None:
         _check_plot(plot, out)
@@ -96,6 +99,7 @@ def assess(
         variants=variants,
         sensitivity=sensitivity.value,
         confusions=confusions,
+        l1=None if l1 is None else l1_profile(l1).code,
         pitch=pitch,
     )
     assessor = Assessor(config)

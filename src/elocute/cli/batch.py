@@ -20,6 +20,7 @@ from elocute.cli.options import (
     DEFAULTS,
     BackendName,
     Confusions,
+    FirstLanguage,
     LexiconFile,
     ScaleChoice,
     ScorerFolder,
@@ -59,6 +60,7 @@ def batch(
     variants: Variants = DEFAULTS.variants,
     sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
     confusions: Confusions = DEFAULTS.confusions,
+    l1: FirstLanguage = DEFAULTS.l1,
     verbose: Verbose = False,
 ) -> None:
     """Assess many recordings, on all cores.
@@ -70,6 +72,7 @@ def batch(
     the same order: {"id", "report"} or {"id", "error"}. Rows that cannot be assessed do not stop the batch.
     """
     from elocute.batch.local import run_batch
+    from elocute.phones.l1 import l1_profile
 
     config = AssessorConfig(
         backend=backend,
@@ -79,6 +82,7 @@ def batch(
         variants=variants,
         sensitivity=sensitivity.value,
         confusions=confusions,
+        l1=None if l1 is None else l1_profile(l1).code,
     )
     try:
         with progress_bar() as progress:

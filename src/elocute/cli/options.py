@@ -86,6 +86,14 @@ SensitivityChoice = Annotated[
         "6, and finds most.",
     ),
 ]
+FirstLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--l1",
+        metavar="LANGUAGE",
+        help="The speaker's first language, 'zh' or 'Mandarin': which errors to expect. Scores do not depend on it.",
+    ),
+]
 Confusions = Annotated[
     bool,
     typer.Option(

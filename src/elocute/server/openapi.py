@@ -59,7 +59,8 @@ _FORM: dict[str, Any] = {
         "text": _text("What was read aloud.") | {"minLength": 1, "examples": ["My father drives a red car."]},
         "language": _text("Of the text.", LANGUAGES[0], LANGUAGES),
         "detail_level": _text("Down to which level the report goes.", "full", get_args(Detail)),
-        "l1": _text("The speaker's first language, ISO 639-1. Scores do not depend on it.") | {"pattern": "^[a-z]{2}$"},
+        "l1": _text("The speaker's first language, ISO 639: which errors to expect. Scores do not depend on it.")
+        | {"pattern": "^[a-z]{2,3}$"},
         "scale": _text("Highest score of a native report.", "100", ("100", "10", "1")),
         "format": _text(
             "'native', or 'azure' for the JSON of Azure Pronunciation Assessment, on its own scale.",

@@ -13,17 +13,19 @@ from elocute.audio import audio_from_array, load_audio, stretch_of
 from elocute.audio.decode import decode_file, opened
 from elocute.azure import AzureConfig, Granularity, to_azure_json
 from elocute.config import AssessorConfig
+from elocute.phones.l1 import l1_codes
 from elocute.report import Report
 from elocute.server.problems import Problem
 from elocute.server.provisional import Followed, Progress, follow, script_of
-from elocute.server.wanted import Detail, Sensitivity, Wanted
+from elocute.server.wanted import Detail, Wanted
 from elocute.types import Audio
 
+_NO_PROFILE = "nothing is known of the first language {!r}, so it changes nothing in this report"
 _GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "sentence": "FullText"}
 
 
 class Desk:
-    """The models of one worker, behind an assessor for each scale and sensitivity that was asked for.
+    """The models of one worker, behind an assessor for each scale, sensitivity and first language that was asked for.
 
     Raises:
         ConfigError: the settings are contradictory, or a model is missing.
@@ -32,20 +34,20 @@ class Desk:
     def __init__(self, config: AssessorConfig) -> None:
         self._config = config
         self._first = Assessor(config)
-        self._others: dict[tuple[int, str], Assessor] = {}
+        self._others: dict[tuple[int, str, str | None], Assessor] = {}
         self._warm_up()
 
-    def assessor(self, scale: int, sensitivity: Sensitivity) -> Assessor:
-        """The assessor for a scale and a sensitivity; they share the models."""
-        if (scale, sensitivity) == (self._config.scale, self._config.sensitivity):
+    def assessor(self, wanted: Wanted) -> Assessor:
+        """The assessor for what is wanted; they share the models. A language without a profile changes nothing."""
+        l1 = wanted.l1 if wanted.l1 in l1_codes() else self._config.l1
+        config = replace(self._config, scale=wanted.scale, sensitivity=wanted.sensitivity, l1=l1)
+        if config == self._config:
             return self._first
-        if (scale, sensitivity) not in self._others:
-            config = replace(self._config, scale=scale, sensitivity=sensitivity)
+        key = (wanted.scale, wanted.sensitivity, l1)
+        if key not in self._others:
             first = self._first
-            self._others[scale, sensitivity] = Assessor(
-                config, backend=first.backend, scorer=first.scorer, detector=first.detector
-            )
-        return self._others[scale, sensitivity]
+            self._others[key] = Assessor(config, backend=first.backend, scorer=first.scorer, detector=first.detector)
+        return self._others[key]
 
     def _warm_up(self) -> None:
         """Assess a second of a tone, so that lexicon, G2P model and buffers are there before the first request."""
@@ -135,7 +137,9 @@ class Assess:
         begin_s = time.monotonic()
         audio = self.recording.audio()
         decoded_s = time.monotonic()
-        report = desk.assessor(self.wanted.scale, self.wanted.sensitivity).assess(audio, self.wanted.text)
+        report = desk.assessor(self.wanted).assess(audio, self.wanted.text)
+        if self.wanted.l1 not in (None, *l1_codes()):
+            report = replace(report, warnings=(*report.warnings, _NO_PROFILE.format(self.wanted.l1)))
         assessed_s = time.monotonic()
         body = _body(report, self.wanted)
         return Answer(
@@ -169,7 +173,7 @@ class Follow:
         Raises:
             AudioError: too short to tell, or a file that cannot be read before it is whole.
         """
-        assessor = desk.assessor(self.wanted.scale, self.wanted.sensitivity)
+        assessor = desk.assessor(self.wanted)
         return follow(
             assessor, script_of(self.wanted.text), self.progress, self.recording.stretch(self.progress.from_s)
         )
