@@ -147,6 +147,8 @@ class Trainer:
             if self.progress.is_done and progress.step % self.training.evaluate_every:
                 self._evaluate_and_keep()
             self._save()
+            if not self.progress.is_done and run.held:
+                self._report({"stopped": True, **self.evaluate()})  # what a resumed process should find, too
         return self._finish()
 
     def _after_update(self, before_s: float, spent_s: float) -> bool:
@@ -319,7 +321,7 @@ class Trainer:
         point = {"step": self.progress.step, "spent_s": round(self.progress.spent_s, 2), **values}
         if self.accelerator.is_main_process:
             log.info("%s", json.dumps(point))
-            if "resumed" not in values:
+            if not values.keys() & {"resumed", "stopped"}:  # the curve is that of a training never interrupted
                 add_to_curve(self.run.out, point)
                 for name in ("loss", "learning_rate", "per", "heldout_loss"):
                     if name in values:
