@@ -33,6 +33,7 @@ class AssessorConfig:
         pitch: name of the pitch tracker.
         l1: code or name of the speaker's first language (`phones.l1`), which tells what errors to expect; None where it
             is not known. Scores do not depend on it.
+        advice: for whom the report's advice is written: a "child", a "learner" or a "teacher"; "off" leaves it out.
     """
 
     backend: str = "embedded"
@@ -45,3 +46,4 @@ class AssessorConfig:
     confusions: bool = True
     pitch: str = "autocorrelation"
     l1: str | None = None
+    advice: Literal["off", "child", "learner", "teacher"] = "learner"

@@ -147,7 +147,10 @@ class WordReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mispronunciation:
-    """One error, most certain first in the report's list; the indices point into `words` and its `phonemes`."""
+    """One error, most certain first in the report's list; the indices point into `words` and its `phonemes`.
+
+    `suggestion` says what happened and how to mend it; None where no advice was asked for, and in words broken off.
+    """
 
     word: str
     word_index: int
@@ -270,7 +273,17 @@ class ProsodyFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """One piece of advice."""
+    """One piece of advice; a report has at most three, the most helpful first.
+
+    Attributes:
+        word_index: into `words`.
+        phone_index: into its `phonemes`; None for the whole word.
+        level: for whom it is written: "child", "learner" or "teacher".
+        message: what went wrong.
+        articulation: how to move the mouth.
+        minimal_pairs: "sick/thick": as it sounded, as it should; empty where English has no such words.
+        source: who wrote it: "rules", or "llm" and the name of a model.
+    """
 
     word_index: int
     phone_index: int | None

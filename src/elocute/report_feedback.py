@@ -15,17 +15,19 @@ SOURCE = "rules"
 
 
 def with_suggestions(
-    found: Sequence[Mispronunciation], words: Sequence[WordReport], level: Level
+    found: Sequence[Mispronunciation], words: Sequence[WordReport], level: Level, l1: str | None = None
 ) -> tuple[Mispronunciation, ...]:
-    """The errors, each with what would mend it."""
+    """The errors, each with what would mend it; `l1` is the speaker's first language, where known."""
     slips = slips_of(found, words)
     return tuple(
-        replace(item, suggestion=advise(slips[number], level).suggestion) if number in slips else item
+        replace(item, suggestion=advise(slips[number], level, l1).suggestion) if number in slips else item
         for number, item in enumerate(found)
     )
 
 
-def feedback_of(found: Sequence[Mispronunciation], words: Sequence[WordReport], level: Level) -> tuple[Feedback, ...]:
+def feedback_of(
+    found: Sequence[Mispronunciation], words: Sequence[WordReport], level: Level, l1: str | None = None
+) -> tuple[Feedback, ...]:
     """At most three pieces, one for each confusion: the one that people would hear most surely and most often first."""
     groups: dict[tuple[str, str], list[int]] = {}
     slips = slips_of(found, words)
@@ -39,7 +41,7 @@ def feedback_of(found: Sequence[Mispronunciation], words: Sequence[WordReport], 
             continue
         others = dict.fromkeys(found[number].word for number in numbers[1:])
         others.pop(item.word, None)
-        pieces.append(_piece(item, advise(slips[numbers[0]], level), tuple(others), level))
+        pieces.append(_piece(item, advise(slips[numbers[0]], level, l1), tuple(others), level))
         if len(pieces) == MOST_PIECES:
             break
     return tuple(pieces)

@@ -11,6 +11,7 @@ import numpy as np
 
 from elocute.assets import SCORERS
 from elocute.diagnosis import Inserted
+from elocute.feedback import Level
 from elocute.finding import Finding
 from elocute.gop import Extra
 from elocute.gop.match import LEAST_HEARD
@@ -29,6 +30,7 @@ from elocute.report import (
     WordError,
     WordReport,
 )
+from elocute.report_feedback import feedback_of, with_suggestions
 from elocute.report_prosody import fluency_facts, prosody_facts
 from elocute.types import Float64, Phone, Word
 
@@ -39,11 +41,28 @@ ADDED_FRAMES = 2
 """An added phone is given so many frames: the lattice knows where it begins, not how long it is."""
 
 
-def write_report(finding: Finding, *, scale: int, backend: str, scorer: str) -> Report:
-    """The report on a scale of 0 to `scale`; `backend` and `scorer` with their versions."""
+def write_report(
+    finding: Finding,
+    *,
+    scale: int,
+    backend: str,
+    scorer: str,
+    advice: Level | None = "learner",
+    l1: str | None = None,
+) -> Report:
+    """The report on a scale of 0 to `scale`.
+
+    Args:
+        finding: what to write.
+        scale: highest score.
+        backend: its name and version.
+        scorer: the same.
+        advice: for whom advice is written; None for none.
+        l1: the speaker's first language, where known.
+    """
     model = ModelFacts(backend=backend, scorer=scorer, version=_version())
     occupied = finding.analysis.found.occupancies()[:, 1::2]
-    return _Writer(finding, scale, model, occupied, finding.is_scorable).report()
+    return _Writer(finding, scale, model, occupied, finding.is_scorable, advice, l1).report()
 
 
 @cache
@@ -62,6 +81,8 @@ class _Writer:
         model: what found it.
         occupied: shape (T', L), probability that a frame that was looked at says each phone that was said.
         is_scorable: of the finding, asked once because every phone needs it.
+        advice: for whom it is written; None for no advice.
+        l1: the speaker's first language, where known.
     """
 
     found: Finding
@@ -69,12 +90,15 @@ class _Writer:
     model: ModelFacts
     occupied: Float64
     is_scorable: bool
+    advice: Level | None
+    l1: str | None
 
     def report(self) -> Report:
         """The report."""
         text = [self._word(index, word) for index, word in enumerate(self.found.canonical.words)]
         words = tuple(self._with_extras(text)) if self.is_scorable else tuple(text)
         share = len(self.found.spoken) / len(text)
+        wrong = _mispronunciations(words)
         scores, recording = self.found.scores, self.found.recording
         return Report(
             schema_version=SCHEMA_VERSION,
@@ -96,10 +120,10 @@ class _Writer:
                 total=self._scaled(scores.total * share * self.found.match.trust),
             ),
             words=words,
-            mispronunciations=_mispronunciations(words),
+            mispronunciations=wrong if self.advice is None else with_suggestions(wrong, words, self.advice, self.l1),
             fluency=fluency_facts(self.found, words) if self.is_scorable else None,
             prosody=prosody_facts(self.found) if self.is_scorable else None,
-            feedback=(),
+            feedback=() if self.advice is None else feedback_of(wrong, words, self.advice, self.l1),
             warnings=tuple(self._warnings()),
         )
 

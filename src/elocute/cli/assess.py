@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elocute.cli.options import (
+    DEFAULT_ADVICE,
     DEFAULT_SCALE,
     DEFAULT_SENSITIVITY,
     DEFAULTS,
+    AdviceChoice,
     BackendName,
     Confusions,
     FirstLanguage,
@@ -57,6 +59,7 @@ def assess(
     sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
     confusions: Confusions = DEFAULTS.confusions,
     l1: FirstLanguage = DEFAULTS.l1,
+    advice: AdviceChoice = DEFAULT_ADVICE,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads; default: all.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to stdout.")] = None,
     plot: Annotated[
@@ -100,6 +103,7 @@ def assess(
         sensitivity=sensitivity.value,
         confusions=confusions,
         l1=None if l1 is None else l1_profile(l1).code,
+        advice=advice.value,
         pitch=pitch,
     )
     assessor = Assessor(config)

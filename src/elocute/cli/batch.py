@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elocute.cli.options import (
+    DEFAULT_ADVICE,
     DEFAULT_SCALE,
     DEFAULT_SENSITIVITY,
     DEFAULTS,
+    AdviceChoice,
     BackendName,
     Confusions,
     FirstLanguage,
@@ -61,6 +63,7 @@ def batch(
     sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
     confusions: Confusions = DEFAULTS.confusions,
     l1: FirstLanguage = DEFAULTS.l1,
+    advice: AdviceChoice = DEFAULT_ADVICE,
     verbose: Verbose = False,
 ) -> None:
     """Assess many recordings, on all cores.
@@ -83,6 +86,7 @@ def batch(
         sensitivity=sensitivity.value,
         confusions=confusions,
         l1=None if l1 is None else l1_profile(l1).code,
+        advice=advice.value,
     )
     try:
         with progress_bar() as progress:

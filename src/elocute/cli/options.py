@@ -86,6 +86,22 @@ SensitivityChoice = Annotated[
         "6, and finds most.",
     ),
 ]
+
+
+class AdviceLevel(StrEnum):
+    """For whom advice is written."""
+
+    OFF = "off"
+    CHILD = "child"
+    LEARNER = "learner"
+    TEACHER = "teacher"
+
+
+DEFAULT_ADVICE = AdviceLevel(DEFAULTS.advice)
+AdviceChoice = Annotated[
+    AdviceLevel,
+    typer.Option("--advice", help="For whom the advice is written; 'teacher' has IPA and the terms of phonetics."),
+]
 FirstLanguage = Annotated[
     str | None,
     typer.Option(

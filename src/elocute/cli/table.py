@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elocute.cli.prosody_lines import break_line, melody_line, stress_notes
-from elocute.report import FluencyFacts, Mispronunciation, PhoneReport, Report, WordReport
+from elocute.report import Feedback, FluencyFacts, Mispronunciation, PhoneReport, Report, WordReport
 
 GOOD = 0.8
 """Share of the full score from which a score is shown as good."""
@@ -85,6 +85,8 @@ class _Page:
         yield self._legend()
         yield ""
         yield _hanging("Practise", self._goals(), "bold")
+        for piece in self.report.feedback:
+            yield _hanging("Advice", self._advice(piece))
         if self.report.fluency is not None:
             yield _hanging("Fluency", Text(fluency_line(self.report.fluency)))
         if self.report.prosody is not None:
@@ -207,6 +209,14 @@ class _Page:
         return Text.assemble(
             (self.marks.full * filled, self._style(score, None)), (self.marks.empty * (cells - filled), "dim")
         )
+
+    def _advice(self, piece: Feedback) -> Text:
+        """One piece of advice: what went wrong, what mends it, and words to compare."""
+        parts = [piece.message, piece.articulation or ""]
+        if piece.minimal_pairs:
+            parts.append(f"Compare {', '.join(piece.minimal_pairs)}.")
+        said = " ".join(filter(None, parts))
+        return Text(said if self.marks.is_ipa else said.replace("“", '"').replace("”", '"'))
 
     def _number(self, score: float | None) -> str:
         """A score, with as many places as its scale deserves."""

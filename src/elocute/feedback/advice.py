@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from elocute.feedback.first_language import reason
 from elocute.feedback.known import KNOWN, PLACED, WEAK, Known
 from elocute.feedback.lost_and_added import added_did, added_mend, lost_did, lost_mend
 from elocute.feedback.movements import movements
@@ -27,19 +28,21 @@ class Advice:
     Attributes:
         told: what happened: which sound, in which word, sounded like which.
         did: what the mouth did.
+        because: what the first language has to do with it; None where that is not known, or it explains nothing.
         mend: the movement that mends it.
         minimal_pairs: words to compare, "sick/thick": as it sounded, as it should; empty where English has none.
     """
 
     told: str
     did: str
+    because: str | None
     mend: str
     minimal_pairs: tuple[str, ...]
 
     @property
     def message(self) -> str:
         """What went wrong."""
-        return f"{self.told} {self.did}"
+        return " ".join(filter(None, (self.told, self.did, self.because)))
 
     @property
     def suggestion(self) -> str:
@@ -49,14 +52,21 @@ class Advice:
 
 
 @lru_cache(_REMEMBERED)
-def advise(slip: Slip, level: Level = "learner") -> Advice:
-    """Advice for a slip, in the words of a child, a learner or a teacher."""
+def advise(slip: Slip, level: Level = "learner", l1: str | None = None) -> Advice:
+    """Advice for a slip, in the words of a child, a learner or a teacher; `l1` is the first language, where known.
+
+    Raises:
+        ConfigError: there is no profile of the first language.
+    """
+    because = None if l1 is None else reason(slip, l1, level)
     expected, actual = slip.sounds
     pairs = minimal_pairs(expected, actual, place=slip.place, level=level, most=_MOST_PAIRS)
     did, mend = _mouth(slip, "learner" if level == "teacher" else level)
     if level == "teacher":
-        return Advice(told=teacher_told(slip), did=teacher_did(slip), mend=f"Cue: {mend}", minimal_pairs=pairs)
-    return Advice(told=told(slip), did=did, mend=mend, minimal_pairs=pairs)
+        first, second, mend = teacher_told(slip), teacher_did(slip), f"Cue: {mend}"
+    else:
+        first, second = told(slip), did
+    return Advice(told=first, did=second, because=because, mend=mend, minimal_pairs=pairs)
 
 
 def _mouth(slip: Slip, level: Level) -> tuple[str, str]:

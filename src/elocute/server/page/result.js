@@ -199,6 +199,7 @@ export class Result {
 
   phoneDetail(word, index, number) {
     const phone = word.phonemes[number];
+    const advice = this.advice(index, number);
     const bars = heard(phone).map((item) =>
       el("li", {}, el("span", { class: "name" }, heardIpa(item.phone, phone)), meter(item.probability), el("span", { class: "number" }, `${Math.round(100 * item.probability)} %`)),
     );
@@ -212,22 +213,24 @@ export class Result {
       el("h4", {}, `Sound ${phone.ipa}`),
       el("dl", { class: "facts short" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
       ...(bars.length > 0 ? [el("p", { class: "label" }, "What it sounded like"), el("ul", { class: "heard" }, ...bars)] : []),
-      ...this.advice(index, number),
-      ...this.howTo(phone),
+      ...(advice.length > 0 ? advice : this.howTo(phone)),
     ];
   }
 
-  /** What the report itself advises about a word, or about one of its sounds. */
+  /** What the report itself advises about a word, or about one of its sounds: its feedback, else its suggestion. */
   advice(index, number) {
-    const own = this.report.mispronunciations.filter((item) => item.word_index === index && item.phone_index === number);
-    const told = own.map((item) => item.suggestion);
-    for (const item of this.report.feedback) {
-      if (item.word_index !== index || item.phone_index !== number) continue;
-      told.push(item.message, item.articulation, item.minimal_pairs.length > 0 ? `Compare: ${item.minimal_pairs.join(", ")}` : null);
-    }
+    const isHere = (item) => item.word_index === index && item.phone_index === number;
+    const pieces = this.report.feedback.filter(isHere);
+    const told = pieces.flatMap((item) => [
+      item.message,
+      item.articulation,
+      item.minimal_pairs.length > 0 ? `Compare: ${item.minimal_pairs.join(", ")}.` : null,
+    ]);
+    if (pieces.length === 0) told.push(...this.report.mispronunciations.filter(isHere).map((item) => item.suggestion));
     return told.filter(Boolean).map((line) => el("p", { class: "tip" }, line));
   }
 
+  /** How a sound is made, where the report has no advice of its own. */
   howTo(phone) {
     if (phone.expected === null) {
       return [el("p", { class: "tip" }, `Tip: the word has no ${phone.ipa} here; go straight to the next sound.`)];
