@@ -16,6 +16,7 @@ from elocute.config import AssessorConfig
 from elocute.ctc import min_frames
 from elocute.diagnosis import Detector, Diagnosis, detector_inputs, diagnose, left_out, own_posterior
 from elocute.errors import AlignmentError, ConfigError
+from elocute.feedback import LEVELS
 from elocute.finding import Finding
 from elocute.gop import Said, read_words, said_posterior
 from elocute.gop.confusions import flat_prior, learned_prior
@@ -87,8 +88,8 @@ class Assessor:
             that ships.
 
     Raises:
-        ConfigError: unknown backend, scorer, scale, sensitivity, first language, nbest or threads, or a backend whose
-            phones or lack of ratings do not suit the scorer.
+        ConfigError: unknown backend, scorer, scale, sensitivity, advice, first language, nbest or threads, or a backend
+            whose phones or lack of ratings do not suit the scorer.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ class Assessor:
             raise ConfigError(f"scale is {self.config.scale}; expected one of {', '.join(map(str, SCALES))}")
         if self.config.nbest < 1:
             raise ConfigError(f"nbest is {self.config.nbest}; expected 1 or more candidates")
+        if self.config.advice not in ("off", *LEVELS):
+            raise ConfigError(f"advice is {self.config.advice!r}; expected one of off, {', '.join(LEVELS)}")
         if self.config.threads is not None and self.config.threads < 1:
             raise ConfigError(f"threads is {self.config.threads}; expected 1 or more, or None for as many as it takes")
         self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
@@ -171,6 +174,8 @@ class Assessor:
             scale=self.config.scale,
             backend=f"{self.backend.name} {self.backend.version}",
             scorer=f"{self.scorer.name} {self.scorer.version}",
+            advice=None if self.config.advice == "off" else self.config.advice,
+            l1=self.config.l1,
         )
 
     def find(self, recording: Audio, posteriors: Posteriors, canonical: Canonical) -> Finding:
