@@ -71,7 +71,7 @@ class Alternatives:
 
         The blanks between the labels of a phone are the phone's.
         """
-        starts = np.empty(2 * len(self.bounds) - 1, dtype=np.int64)
+        starts = np.empty(2 * len(self.bounds) - 1, dtype=np.intp)  # as reduceat wants it
         starts[::2], starts[1::2] = 2 * self.bounds, 2 * self.bounds[:-1] + 1
         return np.add.reduceat(self.lattice.occupancies(), starts, axis=1)
 
