@@ -9,7 +9,7 @@ from cli_reports import phone, report, weather
 from cli_reports import word as listed_word
 
 from elocute.report import Feedback, Mispronunciation, PhoneReport, Report, WordReport
-from elocute.report_feedback import MOST_PIECES, feedback_of, with_suggestions
+from elocute.report_feedback import MOST_PIECES, feedback_of, next_sentence, outcome_of, with_suggestions
 from elocute.report_writer import _mispronunciations
 
 
@@ -137,3 +137,14 @@ def test_it_costs_less_than_two_milliseconds() -> None:
         times_s.append(time.perf_counter() - started_s)
         assert len(pieces) == 2
     assert min(times_s) < 0.01  # 24 new texts; a loaded machine is given five times what is wanted
+
+
+def test_the_next_sentence_is_for_what_went_wrong() -> None:
+    outcome = outcome_of(weather())
+    assert outcome.wrong == {"TH": 1, "ER": 1, "N": 1}
+    assert "V" not in {*outcome.right, *outcome.wrong}  # in the word that was left out
+    practice = next_sentence([weather()])
+    assert set(practice.phones) <= {"TH", "ER", "N"}
+    assert practice.phones
+    unscored = replace(weather(), utterance=replace(weather().utterance, total=None))
+    assert next_sentence([unscored]) == next_sentence([])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from elocute.feedback import Advice, Level, Slip, advise
-from elocute.report import Feedback, Mispronunciation, PhoneReport, WordReport
+from elocute.feedback import Advice, Level, Outcome, Practice, Slip, advise, next_practice
+from elocute.report import Feedback, Mispronunciation, PhoneReport, Report, WordReport
 
 MOST_PIECES = 3
 """Pieces of feedback in one report: nobody mends more at once."""
@@ -87,3 +88,21 @@ def _slip(item: Mispronunciation, word: str, phonemes: Sequence[PhoneReport]) ->
         index=index,
         is_reduced=phonemes[item.phone_index].phone.endswith("0"),
     )
+
+
+def next_sentence(reports: Iterable[Report]) -> Practice:
+    """The next sentence to practise, from a learner's reports so far, oldest first: spaced repetition over phones."""
+    return next_practice([outcome_of(report) for report in reports if report.utterance.total is not None])
+
+
+def outcome_of(report: Report) -> Outcome:
+    """What became of the phones of a report, in the words that were said to their end."""
+    right, wrong, unsure = Counter[str](), Counter[str](), Counter[str]()
+    for word in report.text_words:
+        if word.error in ("omission", "truncation"):
+            continue
+        for phone in word.phonemes:
+            if phone.expected is not None:
+                kind = wrong if phone.error is not None else unsure if phone.is_unsure else right
+                kind[phone.expected] += 1
+    return Outcome(text=report.text, right=right, wrong=wrong, unsure=unsure)

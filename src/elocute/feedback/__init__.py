@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from elocute.feedback.advice import Advice, advise
 from elocute.feedback.practice import minimal_pairs, practice_words
+from elocute.feedback.schedule import Outcome, Practice, next_practice
 from elocute.feedback.slip import LEVELS, Level, Slip
 
-__all__ = ["LEVELS", "Advice", "Level", "Slip", "advise", "minimal_pairs", "practice_words"]
+__all__ = [
+    "LEVELS",
+    "Advice",
+    "Level",
+    "Outcome",
+    "Practice",
+    "Slip",
+    "advise",
+    "minimal_pairs",
+    "next_practice",
+    "practice_words",
+]
