@@ -338,6 +338,13 @@ def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tm
     assert gone.all_inner_texts() == ["new\nleft out"]
     gone.click()
     assert "left out" in page.inner_text("#detail")
+    assert gone.get_attribute("aria-pressed") == "true"
+    before, after = (page.locator(f"#picture .box.word[data-at='{index}'] rect") for index in (4, 6))
+    left, place, right = (one.bounding_box() for one in (before, page.locator("#picture .lost path"), after))
+    assert left["x"] + left["width"] / 2 < place["x"] < right["x"] + right["width"] / 2
+    page.click("text=Play all")
+    page.click("#picture .lost text")
+    assert page.inner_text("#detail h3") == "“new”"
     assert page.locator("#detail button", has_text="Play my word").count() == 0
 
 

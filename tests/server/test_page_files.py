@@ -100,6 +100,20 @@ def test_colours_are_those_of_the_pictures() -> None:
         assert code == colours.colour(int(share) / 100)
 
 
+def test_the_page_and_the_pictures_draw_by_one_sheet() -> None:
+    from elocute.picture import page
+
+    shared = read("drawing.css")
+    assert page._DRAWING.read_text(encoding="utf-8") == shared
+    rules = {line.split("{")[0].strip() for line in shared.splitlines() if "{" in line}
+    picture = (PAGE.parents[1] / "picture" / "page.css").read_text(encoding="utf-8")
+    for sheet in (read("style.css"), picture):
+        assert not rules & {line.split("{")[0].strip() for line in sheet.splitlines() if "{" in line} - {""}
+        assert "--ink:" not in sheet
+        names = set(re.findall(r"var\((--\w[\w-]*)\)", sheet + shared))
+        assert {name for name in names if f"{name}:" not in shared} == set()
+
+
 def test_every_word_error_of_a_report_has_words() -> None:
     from typing import get_args
 

@@ -30,6 +30,8 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 """Nothing is fetched, whatever a text holds."""
+_DRAWING = files("elocute.server").joinpath("page/drawing.css")
+"""The web page, whose files are served as they are, has the one copy of the rules that both draw by."""
 _LONG_TITLE = 120
 _SHARES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -45,7 +47,7 @@ def page_html(report: Report, scene: Scene, audio: Audio, melody: Melody | None)
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} - elocute"),
-        tag("style", Markup(_asset("page.css"))),
+        tag("style", Markup(_DRAWING.read_text(encoding="utf-8") + _asset("page.css"))),
     )
     main = tag(
         "main",

@@ -45,6 +45,32 @@ export function cutLines(words, duration, width) {
   return cuts.slice(1).map((stop, n) => ({ start: cuts[n], end: stop }));
 }
 
+/**
+ * Words that were left out, those side by side together, and where they should have been: between the words beside them.
+ *
+ * @returns {{at: number, index: number, labels: string[]}[]} seconds, the first of the words, and all of them
+ */
+export function leftOut(words, duration) {
+  const found = [];
+  let together = null;
+  let before = null;
+  const close = (at) => {
+    if (together !== null) found.push({ at, ...together });
+    together = null;
+  };
+  words.forEach((word, index) => {
+    if (word.error === "omission") {
+      together ??= { index, labels: [] };
+      together.labels.push(word.word);
+    } else if (word.start_s !== null) {
+      close(before === null ? word.start_s / 2 : (before + Math.max(word.start_s, before)) / 2);
+      before = Math.max(before ?? 0, word.end_s);
+    }
+  });
+  close(before ?? duration / 2);
+  return found;
+}
+
 /** The axis of the pitch: an octave at least, round frequencies; null where nothing is voiced. */
 export function pitchAxis(f0) {
   const voiced = f0.filter((value) => value > 0);
@@ -79,6 +105,9 @@ export class Staff {
   draw() {
     this.width = Math.max(this.container.clientWidth, 280);
     this.lines = cutLines(this.report.words, this.duration, this.width);
+    const [first, last] = [this.lines[0].start, this.lines.at(-1).end];
+    this.lost = leftOut(this.report.words, this.duration)
+      .map((item) => ({ ...item, at: Math.min(Math.max(item.at, first), last) }));
     const longest = Math.max(...this.lines.map((line) => line.end - line.start), 0.8);
     this.scale = Math.min((this.width - LEFT - RIGHT) / longest, 2 * PX_PER_S);
     this.cursors = [];
@@ -110,13 +139,14 @@ export class Staff {
     const words = this.report.words.map((word, index) => ({ word, index })).filter(({ word }) => meets(word));
     const cursor = svg("line", { class: "cursor", x1: 0, x2: 0, y1: WAVE[0], y2: HEIGHT, visibility: "hidden" });
     this.cursors.push(cursor);
-    const spoken = words.map(({ word }) => word.word).join(" ") || "no words";
+    const gone = this.lost.filter((item) => this.isOn(line, item.at)).flatMap((item) => item.labels);
+    const spoken = (words.map(({ word }) => word.word).join(" ") || "no words") + (gone.length > 0 ? `; left out: ${gone.join(" ")}` : "");
     const name = `Waveform, spectrogram and pitch, ${line.start.toFixed(1)} to ${line.end.toFixed(1)} seconds: ${spoken}`;
     const parts = [this.clock(line)];
     if (this.samples !== null) parts.push(this.wave(line), this.spectrum(line));
     parts.push(this.edges(words, line), (this.report.fluency?.pauses ?? []).filter(meets).map((item) => this.pause(item, line)));
     if (this.axis !== null) parts.push(this.pitch(line));
-    parts.push(words.map(({ word, index }) => this.word(word, index, line)), this.breaks(line), cursor);
+    parts.push(words.map(({ word, index }) => this.word(word, index, line)), this.breaks(line), this.gone(line), cursor);
     const size = { viewBox: `0 0 ${this.width} ${HEIGHT}`, width: this.width, height: HEIGHT };
     return svg("svg", { ...size, role: "img", "aria-label": name, class: "staff" }, ...parts.flat());
   }
@@ -280,6 +310,28 @@ export class Staff {
       if (asked === 1 || asked === 2) parts.push(svg("circle", { class: "asked", ...place, r: asked === 1 ? 5 : 3.2 }));
       if (spoken === 1) parts.push(svg("circle", { class: "spoken", ...place, r: 2.6 }));
       return svg("g", { class: isWrong ? "stress wrong" : "stress" }, ...parts);
+    });
+  }
+
+  isOn(line, seconds) {
+    return seconds >= line.start && (seconds < line.end || line === this.lines.at(-1));
+  }
+
+  /** Words that were left out, between their neighbours. */
+  gone(line) {
+    return this.lost.filter((item) => this.isOn(line, item.at)).map(({ at, index, labels }) => {
+      const shown = labels.slice(0, 3).join(", ") + (labels.length > 3 ? "…" : "");
+      const half = Math.min(3.4 * shown.length + 9, (this.width - LEFT) / 2);
+      const x = this.x(at, line);
+      const middle = Math.min(Math.max(x, LEFT + half), this.width - half);
+      return svg(
+        "g",
+        { class: "lost", "data-at": index, onclick: () => this.onChoose(index, null) },
+        svg("title", {}, `${labels.map((label) => `“${label}”`).join(", ")} left out`),
+        svg("path", { d: `M${x} ${WORDS - 4}v40` }),
+        svg("rect", { x: middle - half, y: WORDS - 18, width: 2 * half, height: 16, rx: 7 }),
+        text(middle, WORDS - 6, shown, "middle"),
+      );
     });
   }
 
