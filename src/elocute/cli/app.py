@@ -11,7 +11,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elocute.cli import assess, batch, doctor, evaluate, evaluate_localisation, export, models, phones, serve, train
+from elocute.cli import (
+    assess,
+    batch,
+    doctor,
+    evaluate,
+    evaluate_l1,
+    evaluate_localisation,
+    export,
+    models,
+    phones,
+    predict,
+    serve,
+    train,
+)
 from elocute.cli.options import VERBOSE, Verbose
 from elocute.errors import ElocuteError
 
@@ -48,12 +61,14 @@ app = typer.Typer(
 )
 app.command("assess", epilog=_examples(assess.EXAMPLES))(assess.assess)
 app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
+app.command("predict", epilog=_examples(predict.EXAMPLES))(predict.predict)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
 app.command("export", epilog=_examples(export.EXAMPLES))(export.export)
 app.command("serve", epilog=_examples(serve.EXAMPLES))(serve.serve)
 app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
 evaluate.app.command("localisation")(evaluate_localisation.localisation)
+evaluate.app.command("l1")(evaluate_l1.l1)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
 app.add_typer(train.app, name="train")
 
