@@ -18,9 +18,6 @@ from typing import Any
 
 from elocute.config import AssessorConfig
 
-_MODULES = (
-    "__init__ assessor azure config ctc diagnosis errors finding report report_prosody report_writer types"
-).split()
 _FOLDERS = "acoustic assets audio browser feedback gop phones prosody scorer".split()
 _SERVER = "__init__ body form problems provisional wanted work".split()
 _NOT = {"out-of-fold.jsonl.gz"}
@@ -64,7 +61,7 @@ def settings(assessor: AssessorConfig, *, max_duration_s: float, max_text_chars:
 def _contents() -> dict[str, bytes]:
     """Files of the archive by their path, which is that in site-packages."""
     root = Path(str(files("elocute")))
-    paths = [root / f"{name}.py" for name in _MODULES] + [root / "server" / f"{name}.py" for name in _SERVER]
+    paths = [*root.glob("*.py")] + [root / "server" / f"{name}.py" for name in _SERVER]
     for folder in _FOLDERS:
         paths += [path for path in (root / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
     found = {

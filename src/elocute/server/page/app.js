@@ -1,6 +1,7 @@
 // The page: a sentence, a recording, the server's report.
 
 import { assess, longestRecording } from "./api.js";
+import { OnDevice } from "./device/device.js";
 import { byId, download, el } from "./dom.js";
 import { History } from "./history.js";
 import { ConnectionLost, Live, Reading } from "./live.js";
@@ -22,6 +23,7 @@ const record = byId("record");
 const status = byId("status");
 const result = new Result();
 const reading = new Reading();
+const onDevice = new OnDevice();
 const history = new History((attempt) => {
   sentence.value = attempt.report.text;
   show(attempt);
@@ -79,7 +81,8 @@ async function begin() {
   }
   const text = sentence.value.trim();
   reading.begin(text);
-  live = assessedMeanwhile(text);
+  onDevice.hold(true);
+  live = onDevice.isOn ? null : assessedMeanwhile(text);
   record.classList.add("on");
   byId("record-name").textContent = "Stop";
   byId("level").hidden = false;
@@ -117,6 +120,7 @@ async function stopRecording(samples) {
   const ended = { recording, live };
   recording = null;
   live = null;
+  onDevice.hold(false);
   record.classList.remove("on");
   byId("record-name").textContent = "Record";
   byId("level").hidden = true;
@@ -206,11 +210,12 @@ async function reportOf(meanwhile, signal) {
 
 /** Send; a busy server is asked again after the time that it names. */
 async function tryOften(blob, text, signal) {
+  const heard = onDevice.isOn ? (...asked) => onDevice.assess(...asked) : assess;
   for (let count = 1; ; count += 1) {
     tell("Listening to your recording …");
     offer({ cancel: true });
     try {
-      return await assess(blob, { text, sensitivity: byId("sensitivity").value, key: sessionStorage.getItem(KEY), signal });
+      return await heard(blob, { text, sensitivity: byId("sensitivity").value, key: sessionStorage.getItem(KEY), signal });
     } catch (error) {
       if (error.kind !== "busy" || count === MOST_TRIES) throw error;
       const wait = Math.min(error.retryAfterS, 30);

@@ -29,6 +29,7 @@ export class Engine {
     this.count = 0;
     this.starting = null;
     this.worker = null;
+    this.isReady = false;
   }
 
   /** Load it, if that is not done or under way. */
@@ -47,6 +48,7 @@ export class Engine {
     if (data.kind === "progress" || data.kind === "starting") {
       this.onState(data);
     } else if (data.kind === "ready") {
+      this.isReady = true;
       this.onState(data);
       this.started.resolve();
     } else if (data.kind === "failed" && data.id === null) {
@@ -65,7 +67,7 @@ export class Engine {
     this.started?.reject(reason);
     for (const { reject } of this.waiting.values()) reject(reason);
     this.waiting.clear();
-    Object.assign(this, { worker: null, starting: null, started: null });
+    Object.assign(this, { worker: null, starting: null, started: null, isReady: false });
   }
 
   /**
@@ -75,22 +77,23 @@ export class Engine {
    * @returns {Promise<{status: number, body: string}>} what a server would have answered
    */
   async assess(blob, fields, signal) {
-    const abandon = () => this.stop(); // no other way to stop Python
     signal.throwIfAborted();
-    signal.addEventListener("abort", abandon);
+    const cancelled = new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
     try {
-      const decoding = decode(blob);
-      decoding.catch(() => {}); // told below, unless the engine cannot be had
-      await this.start();
-      const decoded = await decoding;
-      signal.throwIfAborted();
-      return await this.ask({ ...decoded, fields });
+      return await Promise.race([cancelled, this.answer(blob, fields, signal)]);
     } catch (error) {
+      if (signal.aborted && !this.isReady) this.stop(); // what it loads is not wanted; an answer nobody waits for is short
       if (error instanceof DecodeError) return { status: 415, body: JSON.stringify({ detail: error.message }) };
       throw error;
-    } finally {
-      signal.removeEventListener("abort", abandon);
     }
+  }
+
+  async answer(blob, fields, signal) {
+    const [decoded] = await Promise.all([decode(blob), this.start()]);
+    signal.throwIfAborted();
+    return this.ask({ ...decoded, fields });
   }
 
   ask(recording) {
