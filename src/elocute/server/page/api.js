@@ -11,7 +11,7 @@ export class Refusal extends Error {
 }
 
 const TITLES = {
-  400: "The server cannot use this text.",
+  400: "This text cannot be used.",
   413: "This recording is too large or too long.",
   415: "This file is not a recording that can be read.",
   422: "This recording cannot be scored.",
