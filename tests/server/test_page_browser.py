@@ -302,7 +302,7 @@ def test_a_text_that_cannot_be_pronounced_ends_the_recording(open_page: Callable
     page = open_page()
     page.fill("#sentence", "你好")
     page.click("#record")
-    wait_for(page, "The server cannot use this text.")
+    wait_for(page, "This text cannot be used.")
     assert page.inner_text("#record-name") == "Record"
     assert page.is_visible("#sentence")
 
@@ -506,7 +506,7 @@ def test_what_the_server_refuses_is_told(open_page: Callable[..., Page], tmp_pat
     page.set_input_files("#file", tmp_path / "letter.txt")
     wait_for(page, "This file is not a recording that can be read.")
     read_file(page, text="你好")
-    wait_for(page, "The server cannot use this text.")
+    wait_for(page, "This text cannot be used.")
     assert page.is_hidden("#result")
 
 
