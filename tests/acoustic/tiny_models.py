@@ -47,7 +47,9 @@ def _of(name: str, **settings: Any) -> Callable[[int, int], Any]:
         import torch
         import transformers
 
-        config = getattr(transformers, f"{name}Config")(**{**_SMALL, **settings}, vocab_size=size, pad_token_id=blank_id)
+        config = getattr(transformers, f"{name}Config")(
+            **{**_SMALL, **settings}, vocab_size=size, pad_token_id=blank_id
+        )
         torch.manual_seed(0)
         return getattr(transformers, f"{name}ForCTC")(config)
 
@@ -67,9 +69,7 @@ def _parakeet(size: int, blank_id: int) -> Any:
         num_mel_bins=80,
     )
     torch.manual_seed(0)
-    return ParakeetForCTC(
-        ParakeetCTCConfig(encoder_config=encoder.to_dict(), vocab_size=size, pad_token_id=blank_id)
-    )
+    return ParakeetForCTC(ParakeetCTCConfig(encoder_config=encoder.to_dict(), vocab_size=size, pad_token_id=blank_id))
 
 
 def _raw(*, normalise: bool) -> Callable[[], Any]:
@@ -106,7 +106,9 @@ FAMILIES: dict[str, Family] = {
     "hubert": Family(make=_of("Hubert"), features=_raw(normalise=True), frame_shift_s=0.02),
     "data2vec": Family(make=_of("Data2VecAudio"), features=_raw(normalise=True), frame_shift_s=0.02),
     "conformer": Family(make=_of("Wav2Vec2Conformer"), features=_raw(normalise=True), frame_shift_s=0.02),
-    "bert": Family(make=_of("Wav2Vec2Bert", **_BERT), features=_named("SeamlessM4TFeatureExtractor"), frame_shift_s=0.02),
+    "bert": Family(
+        make=_of("Wav2Vec2Bert", **_BERT), features=_named("SeamlessM4TFeatureExtractor"), frame_shift_s=0.02
+    ),
     "bert-adapter": Family(
         make=_of("Wav2Vec2Bert", **_BERT, add_adapter=True, output_hidden_size=16),
         features=_named("SeamlessM4TFeatureExtractor"),

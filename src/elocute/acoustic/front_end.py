@@ -83,7 +83,7 @@ class FrontEnd:
             spread = features.var(axis=0, ddof=1)
             features = (features - features.mean(axis=0)) / np.sqrt(spread + _VARIANCE_FLOOR)
         rows = len(features) // self.stride
-        return features[: rows * self.stride].reshape(rows, -1).astype(np.float32)
+        return features[: rows * self.stride].reshape(rows, self.bins * self.stride).astype(np.float32)
 
     def _frames(self, samples: Float64) -> Float64:
         """Frames of the recording, shape (t, window)."""
@@ -96,7 +96,7 @@ class FrontEnd:
             first = shift // 2 - window // 2
         places = first + np.arange(count)[:, None] * shift + np.arange(window)
         # Mirrored at the edges, the edge sample twice; a recording shorter than a frame is mirrored again.
-        places %= 2 * len(samples)
+        places %= 2 * max(len(samples), 1)
         return np.asarray(samples[np.where(places < len(samples), places, 2 * len(samples) - 1 - places)])
 
     @cached_property
