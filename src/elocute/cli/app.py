@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from elocute.cli import (
     assess,
     batch,
+    convert,
     doctor,
     evaluate,
     evaluate_l1,
@@ -71,6 +72,7 @@ evaluate.app.command("localisation")(evaluate_localisation.localisation)
 evaluate.app.command("l1")(evaluate_l1.l1)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
 app.add_typer(train.app, name="train")
+app.add_typer(convert.app, name="convert", epilog=_examples(convert.EXAMPLES))
 
 
 def _print_version(wanted: bool) -> None:
