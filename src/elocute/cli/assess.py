@@ -14,6 +14,7 @@ from elocute.cli.options import (
     DEFAULT_SENSITIVITY,
     DEFAULTS,
     AdviceChoice,
+    AdviceLevel,
     BackendName,
     Confusions,
     FirstLanguage,
@@ -31,6 +32,7 @@ from elocute.errors import ConfigError, TextError
 
 if TYPE_CHECKING:
     from elocute.report import Report
+    from elocute.wording import LanguageModel
 
 EXAMPLES = (
     'elocute assess me.wav "I think so"',
@@ -79,6 +81,19 @@ def assess(
     pitch: Annotated[
         str, typer.Option(metavar="NAME", help="Pitch tracker; 'praat' needs the extra of that name.")
     ] = DEFAULTS.pitch,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Let a language model word the advice: address of any server with OpenAI's API, such as "
+            "http://localhost:11434/v1. It is told the words that went wrong and how, never the sound. A key is read "
+            "from ELOCUTE_LLM_KEY.",
+        ),
+    ] = None,
+    llm_model: Annotated[str | None, typer.Option(metavar="NAME", help="Model at that server.")] = None,
+    llm_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="After that the advice is in the words of the rules.")
+    ] = 20.0,
     verbose: Verbose = False,
 ) -> None:
     """Say how well a recording speaks its text."""
@@ -91,6 +106,7 @@ def assess(
         _check_plot(plot, out)
     if format is ReportFormat.AZURE and scale is not Scale.HUNDRED:
         raise ConfigError(f"scale is {scale}, and Azure's format has no such scale; leave --scale out for 0 to 100")
+    model = _language_model(llm, llm_model, llm_timeout, advice)
     sentence = _text(text)
     recording = _piped() if audio == "-" else audio
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
@@ -109,6 +125,10 @@ def assess(
     assessor = Assessor(config)
     heard = None if plot is None else load_audio(recording)
     report = assessor.assess(heard or recording, sentence, lexicon=words, reference=reference)
+    if model is not None:
+        from elocute.wording import reword
+
+        report = reword(report, model, l1=config.l1)
     if format is ReportFormat.JSON:
         write(report.to_json(indent=2) + "\n", out)
     elif format is ReportFormat.AZURE:
@@ -130,6 +150,19 @@ def _write_azure(report: Report, out: Path | None) -> None:
     for warning in report.warnings:
         sys.stderr.write(f"elocute: {warning}\n")
     write(to_azure_json(report, indent=2) + "\n", out)
+
+
+def _language_model(url: str | None, name: str | None, timeout_s: float, advice: AdviceLevel) -> LanguageModel | None:
+    """The model that words the advice; None where none is wanted. Refuses before anything is assessed."""
+    if url is None and name is None:
+        return None
+    if url is None or name is None:
+        raise typer.BadParameter("--llm and --llm-model go together: the address of a server, and a model there")
+    if advice is AdviceLevel.OFF:
+        raise typer.BadParameter("there is no advice to word; leave --llm or --advice off out")
+    from elocute.wording import LanguageModel
+
+    return LanguageModel(url=url, name=name, timeout_s=timeout_s)
 
 
 def _check_plot(plot: Path, out: Path | None) -> None:
