@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("onnx", reason="the extra train, which makes the graphs, is not installed")
 
@@ -17,7 +18,10 @@ from elocute.acoustic import check_backend, load_backend
 from elocute.acoustic.exported import ExportedBackend
 from elocute.acoustic.zipa import FRONT_END, ZipaBackend
 from elocute.assessor import Assessor
+from elocute.batch.manifest import ManifestRow
+from elocute.cli.app import app
 from elocute.errors import AudioError, ConfigError
+from elocute.evaluation.assessing import CorpusFactory
 from elocute.installed import model_versions
 from elocute.phones import PHONES
 from elocute.report import Report
@@ -191,3 +195,27 @@ def test_a_folder_without_graph_or_card_is_refused(tmp_path: Path) -> None:
         load_backend(f"onnx:{folder}")
     with pytest.raises(ConfigError, match=r"does not exist; expected the folder of a model"):
         load_backend(f"onnx:{tmp_path / 'nowhere'}")
+
+
+def test_models_shows_what_became_of_the_labels(tmp_path: Path) -> None:
+    folder = save_zipa(tmp_path / "zipa", ZIPA)
+    runner = CliRunner()
+    shown = runner.invoke(app, ["models", "--backend", f"zipa:{folder}"]).stdout
+    assert "CH: t + ɾ + ʔ + ʈ then ʃ + ʂ + ɕ" in " ".join(shown.split())
+    assert "frame_shift_s: 0.02" in shown
+    told = json.loads(runner.invoke(app, ["models", "--backend", f"zipa:{folder}", "--format", "json"]).stdout)
+    assert (told["name"], told["phones"], told["columns"], told["ratings"]) == ("zipa:zipa", 39, 37, False)
+    assert told["labels"]["pairs"] == {"ʍ": ["HH", "W"]}
+    assert len(told["chains"]["CH"]) == 2
+    failed = runner.invoke(app, ["models", "--backend", f"zipa:{tmp_path / 'nowhere'}"])
+    assert failed.exit_code == 1
+    assert "does not exist" in failed.stderr
+    overview = runner.invoke(app, ["models"]).stdout
+    assert all(family in overview for family in ("hf:FOLDER_OR_NAME", "onnx:FOLDER", "zipa:FOLDER"))
+
+
+def test_a_corpus_is_evaluated_with_a_model_of_the_users(tmp_path: Path) -> None:
+    assess = CorpusFactory(backend=f"zipa:{save_zipa(tmp_path / 'zipa', ZIPA)}")()
+    row = json.loads((EXAMPLES / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    manifest_row = ManifestRow(id="zoo", audio=EXAMPLES / row["audio"], text=row["text"], phones=None)
+    assert assess(manifest_row)["id"] == "zoo"

@@ -18,7 +18,7 @@ from tiny_corpus import FakeFactory, write_corpus
 
 
 def test_the_best_path_is_read_without_the_text() -> None:
-    phones = PhoneSet(symbols=("S", "T"), tokens=((1,), (2,)), size=4, blank_id=0)
+    phones = PhoneSet(symbols=("S", "T", "TS"), tokens=((1,), (2,), (2, 1)), size=4, blank_id=0)
 
     def heard(*labels: int) -> tuple[str, ...]:
         log_probs = np.full((len(labels), 4), -9.0, dtype=np.float32)
@@ -26,6 +26,7 @@ def test_the_best_path_is_read_without_the_text() -> None:
         return greedy_phones(Posteriors(log_probs=log_probs, frame_shift_s=0.02, phone_set=phones))
 
     assert heard(0, 1, 1, 0, 1, 2, 2) == ("S", "S", "T")
+    assert heard(2, 2, 0, 1, 1, 0, 1) == ("TS", "S")
     assert heard(1, 3, 1) == ("S", "S")  # column 3 spells no phone
     assert heard(0, 0) == ()
 

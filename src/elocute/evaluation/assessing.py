@@ -84,20 +84,13 @@ def greedy_phones(posteriors: Posteriors) -> tuple[str, ...]:
 
     Phones that are chains of labels are read from left to right, the longest first; labels of no phone are left out.
     """
+    from elocute.gop.chains import phones_in
+
     phone_set = posteriors.phone_set
-    symbol = dict(zip(phone_set.tokens, phone_set.symbols, strict=True))
-    longest = max(map(len, symbol))
     best = posteriors.log_probs.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     labels = [label for label in best[starts].tolist() if label != phone_set.blank_id]
-    phones = []
-    while labels:
-        sizes = (size for size in range(min(longest, len(labels)), 0, -1) if tuple(labels[:size]) in symbol)
-        size = next(sizes, None)
-        if size is not None:
-            phones.append(symbol[tuple(labels[:size])])
-        del labels[: size or 1]
-    return tuple(phones)
+    return tuple(symbol for symbol, _, _ in phones_in(labels, phone_set))
 
 
 def prediction_from_report(utterance_id: str, report: Report, perceived: Sequence[str] | None = None) -> Prediction:

@@ -17,6 +17,7 @@ import numpy as np
 from elocute.audio import audio_from_array
 from elocute.evaluation.localisation_planting import Kind, Phones, Place, Planted, bare, flat_index, neighbours
 from elocute.evaluation.splice import cut, gain_between, spliced
+from elocute.gop.chains import phones_in
 from elocute.phones import VOWELS
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64, Posteriors
 
@@ -124,14 +125,18 @@ def _room(heard: Heard, planted: Planted) -> tuple[int, int]:
 def heard_at(posteriors: Posteriors, start_s: float, end_s: float) -> tuple[str, ...]:
     """Phones that the acoustic model, left to itself, hears at a place: its best path there without blanks."""
     margin_s = AT_PLACE_S if end_s > start_s else AT_CUT_S
-    tokens, symbols = posteriors.phone_set.tokens, posteriors.phone_set.symbols
-    symbol = {own[0]: name for own, name in zip(tokens, symbols, strict=True)}
+    phone_set = posteriors.phone_set
     best = posteriors.log_probs.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     ends = np.append(starts[1:], len(best))
-    middle_s = (starts + ends) / 2 * posteriors.frame_shift_s
-    inside = (start_s - margin_s <= middle_s) & (middle_s <= end_s + margin_s)
-    return tuple(symbol[label] for label in best[starts[inside]].tolist() if label in symbol)
+    is_sound = best[starts] != phone_set.blank_id
+    labels, starts, ends = best[starts][is_sound].tolist(), starts[is_sound], ends[is_sound]
+    heard = []
+    for symbol, first, last in phones_in(labels, phone_set):
+        middle_s = (starts[first] + ends[last]) / 2 * posteriors.frame_shift_s
+        if start_s - margin_s <= middle_s <= end_s + margin_s:
+            heard.append(symbol)
+    return tuple(heard)
 
 
 def likeness(phones: Sequence[Phones], place: Place, heard: Sequence[Phones], planted: Planted) -> int:

@@ -79,6 +79,28 @@ class Emissions:
     last: Int64
 
 
+def phones_in(labels: Sequence[int], phone_set: PhoneSet) -> list[tuple[str, int, int]]:
+    """Phones that a string of labels spells: symbol, and its first label's and its last label's place in the string.
+
+    Read from left to right, the longest first; labels that spell none are left out.
+
+    >>> chained = PhoneSet(symbols=("T", "SH", "CH"), tokens=((1,), (2,), (1, 2)), size=4, blank_id=0)
+    >>> phones_in([1, 2, 3, 2, 1], chained)
+    [('CH', 0, 1), ('SH', 3, 3), ('T', 4, 4)]
+    """
+    symbol = dict(zip(phone_set.tokens, phone_set.symbols, strict=True))
+    longest = max(map(len, symbol))
+    found = []
+    at = 0
+    while at < len(labels):
+        sizes = range(min(longest, len(labels) - at), 0, -1)
+        size = next((size for size in sizes if tuple(labels[at : at + size]) in symbol), 0)
+        if size:
+            found.append((symbol[tuple(labels[at : at + size])], at, at + size - 1))
+        at += size or 1
+    return found
+
+
 def phone_emissions(log_probs: ArrayLike, phone_set: PhoneSet) -> Emissions:
     """Log posteriors by phone; PhoneError for another phone set's."""
     frames = as_frames(log_probs, phone_set)
