@@ -23,6 +23,8 @@ from elocute.cli import (
     models,
     phones,
     predict,
+    profile,
+    retrieval,
     serve,
     train,
 )
@@ -63,6 +65,7 @@ app = typer.Typer(
 app.command("assess", epilog=_examples(assess.EXAMPLES))(assess.assess)
 app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
 app.command("predict", epilog=_examples(predict.EXAMPLES))(predict.predict)
+app.command("profile", epilog=_examples(profile.EXAMPLES))(profile.profile)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
 app.command("export", epilog=_examples(export.EXAMPLES))(export.export)
@@ -71,6 +74,7 @@ app.command("doctor", epilog=_examples(doctor.EXAMPLES))(doctor.doctor)
 evaluate.app.command("localisation")(evaluate_localisation.localisation)
 evaluate.app.command("l1")(evaluate_l1.l1)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
+app.add_typer(retrieval.app, name="retrieval", epilog=_examples(retrieval.EXAMPLES))
 app.add_typer(train.app, name="train")
 app.add_typer(convert.app, name="convert", epilog=_examples(convert.EXAMPLES))
 
