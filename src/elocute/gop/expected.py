@@ -44,7 +44,7 @@ def expected_errors(profile: L1Profile | None, words: Sequence[Sequence[str]]) -
     places = [(word, at) for word in words for at in range(len(word))]
     ids = np.array([PHONES.index(word[at]) for word, at in places])
     is_known = profile is None or profile.name == _counted_language()
-    errors = (PRIOR_COUNTS * articulatory_errors() + (1.0 if is_known else STRANGERS) * _counts())[ids]
+    errors = _common_errors(1.0 if is_known else STRANGERS)[ids]
     if profile is not None:
         errors += (KNOWN_COUNTS if is_known else PROFILE_COUNTS) * profile_errors(profile, words)
     errors[np.arange(len(ids)), ids] = 0.0
@@ -85,9 +85,9 @@ def had_been_expected(said: Said, canonical: Int64, prior: EditPrior, errors: Fl
 
 
 @cache
-def _counts() -> Float64:
-    """Errors counted with learners, shape (K, K+1)."""
-    return counts_of(read_card("confusions")["counts"])
+def _common_errors(share: float) -> Float64:
+    """Errors of every speaker, shape (K, K+1): by articulation, and as counted with learners, of whom each counts so."""
+    return np.asarray(PRIOR_COUNTS * articulatory_errors() + share * counts_of(read_card("confusions")["counts"]))
 
 
 @cache
