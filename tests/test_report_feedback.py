@@ -58,6 +58,12 @@ def test_think_said_as_sink_by_a_mandarin_speaker() -> None:
 def test_the_first_language_is_named_only_where_it_explains_the_slip() -> None:
     final = sentence(word("bad", phone("B"), phone("AE1"), wrong("D", "T")))
     assert "Mandarin words end in" in suggestion(final, l1="zh")
+    nasal = sentence(word("turn", phone("T"), phone("ER1"), wrong("N", None)))
+    assert "Mandarin" not in suggestion(nasal, l1="zh")  # words of Mandarin do end in n
+    added = replace(phone("AH"), expected=None, actual="AH", error="insertion", score=None, nbest=())
+    ending = sentence(word("good", phone("G"), phone("UH1"), phone("D"), added, syllables=()))
+    (item,) = with_suggestions(_mispronunciations(ending.words), ending.words, "learner", "ja")
+    assert "Japanese" in (item.suggestion or "")
     odd = sentence(word("bad", wrong("B", "M"), phone("AE1"), phone("D")))
     assert "Mandarin" not in suggestion(odd, l1="zh")
 

@@ -179,6 +179,11 @@ def test_which_of_several_sounds_is_said():
     assert "the vowel sounded like" in message(in_word("cat", 1, "EH"))
 
 
+def test_a_word_with_one_vowel_loses_no_beat():
+    assert "beat" not in message(in_word("though", 1, None))
+    assert "beat" in message(in_word("banana", 3, None))
+
+
 def test_weak_vowels_are_called_weak():
     assert "like the “a” in “about”" in message(in_word("banana", 1, "AA"))
     assert "This beat is weak." in message(in_word("banana", 1, "AA"))
@@ -215,3 +220,9 @@ def test_advice_is_the_same_object_for_the_same_slip():
     one = advise(Slip(expected="TH", actual="S"))
     assert isinstance(one, Advice)
     assert advise(Slip(expected="TH", actual="S")) is one
+
+
+def test_a_vowel_beside_a_vowel_is_called_doubled():
+    advice = advise(in_word("very", 3, "AH", is_added=True))
+    assert "Say one vowel here, not two." in advice.mend
+    assert advice.minimal_pairs == ()

@@ -60,7 +60,8 @@ def advise(slip: Slip, level: Level = "learner", l1: str | None = None) -> Advic
     """
     because = None if l1 is None else reason(slip, l1, level)
     expected, actual = slip.sounds
-    pairs = minimal_pairs(expected, actual, place=slip.place, level=level, most=_MOST_PAIRS)
+    is_doubled = slip.expected is None and actual in VOWELS and slip.is_beside_vowel
+    pairs = () if is_doubled else minimal_pairs(expected, actual, place=slip.place, level=level, most=_MOST_PAIRS)
     did, mend = _mouth(slip, "learner" if level == "teacher" else level)
     if level == "teacher":
         first, second, mend = teacher_told(slip), teacher_did(slip), f"Cue: {mend}"

@@ -6,6 +6,9 @@ from elocute.feedback.slip import Level, Slip
 from elocute.phones import VOWELS, ipa_name
 from elocute.phones.l1 import L1Profile, l1_profile
 
+_NASALS = frozenset({"M", "N", "NG"})
+_SONORANTS = _NASALS | {"L", "R", "W", "Y"}
+
 
 def reason(slip: Slip, l1: str, level: Level) -> str | None:
     """Why a slip is no wonder; None where the language does not explain it.
@@ -46,15 +49,16 @@ def _of_usual(slip: Slip, profile: L1Profile, level: Level) -> str | None:
     """The language has the sound, but not there, or not like that."""
     if level == "child":
         return None
-    own = profile.reason(slip.expected or "")
-    is_consonant = slip.expected not in VOWELS
-    if slip.actual is None and is_consonant:
-        if slip.is_in_cluster and profile.clusters.left_out:
-            return profile.clusters.note
-        return profile.finals.note if slip.place == "final" and profile.finals.left_out else own
-    if own is None and slip.place == "final" and profile.finals.devoiced:
+    phone = slip.expected or ""
+    own = profile.reason(phone)
+    is_hard_final = slip.place == "final" and phone not in VOWELS and phone not in _SONORANTS
+    if slip.actual is not None:
+        return profile.finals.note if own is None and is_hard_final and profile.finals.devoiced else own
+    if phone not in VOWELS and slip.is_in_cluster and profile.clusters.left_out:
+        return profile.clusters.note
+    if is_hard_final and profile.finals.left_out:
         return profile.finals.note
-    return own
+    return None if phone in _NASALS else own  # what makes nasals hard is that they are mixed up
 
 
 def _of_added(slip: Slip, profile: L1Profile, level: Level) -> str | None:

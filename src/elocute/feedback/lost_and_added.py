@@ -14,6 +14,8 @@ def lost_did(slip: Slip, level: Level) -> str:
     """What the mouth did not do, where a sound was left out; one sentence."""
     phone = slip.expected or ""
     is_child = level == "child"
+    if phone in VOWELS and _is_only_vowel(slip):
+        return "You rushed over the middle." if is_child else "Your mouth did not open long enough for it."
     if phone in VOWELS:
         return "You jumped over a beat of the word." if is_child else "One beat of the word was lost."
     organ = _organ(phone, is_child=is_child)
@@ -26,6 +28,11 @@ def lost_did(slip: Slip, level: Level) -> str:
             else f"Two consonants stand side by side here, and {organ}."
         )
     return f"You hurried: {organ}." if is_child else f"You went on too fast: {organ}."
+
+
+def _is_only_vowel(slip: Slip) -> bool:
+    """Whether the word has no other vowel, so that no beat can be lost."""
+    return sum(phone in VOWELS for phone in slip.phones) == 1
 
 
 def _organ(phone: str, *, is_child: bool) -> str:
@@ -58,6 +65,8 @@ def lost_mend(slip: Slip, level: Level) -> str:
     is_child = level == "child"
     sound = SOUNDS[phone]
     whole = sound.child_do if is_child else sound.do
+    if phone in VOWELS and _is_only_vowel(slip):
+        return f"{'Sing it loud.' if is_child else 'Give it more time and voice.'} {whole}"
     if phone in VOWELS:
         beat = "Clap once for each beat, and do not skip one." if is_child else "Tap each beat with a finger."
         return f"{beat} {whole}"
@@ -114,6 +123,12 @@ def added_mend(slip: Slip, level: Level) -> str:
     is_child = level == "child"
     left = None if slip.before is None else _neighbour(slip.before)
     right = None if slip.after is None else _neighbour(slip.after)
+    if phone in VOWELS and slip.is_beside_vowel:
+        return (
+            "Sing one sound here, not two. Keep your mouth still."
+            if is_child
+            else "Say one vowel here, not two. Keep your mouth still until the next consonant."
+        )
     if phone in VOWELS and left and right and slip.is_in_cluster:
         return (
             f"Jump from {left} right to {right}. Keep your mouth small."

@@ -89,6 +89,11 @@ class Slip:
         return places.index(self.index) + 1 if len(places) > 1 else None
 
     @property
+    def is_beside_vowel(self) -> bool:
+        """Whether a vowel stands right before or after."""
+        return self.before in VOWELS or self.after in VOWELS
+
+    @property
     def is_in_cluster(self) -> bool:
         """Whether consonants stand side by side there."""
         beside = [phone for phone in (self.before, self.after) if phone is not None and phone not in VOWELS]
