@@ -86,7 +86,7 @@ def had_been_expected(said: Said, canonical: Int64, prior: EditPrior, errors: Fl
 
 @cache
 def _common_errors(share: float) -> Float64:
-    """Errors of every speaker, shape (K, K+1): by articulation, and as counted with learners, of whom each counts so."""
+    """Errors of all speakers, shape (K, K+1): likely ones by articulation, and counted ones, each worth `share`."""
     return np.asarray(PRIOR_COUNTS * articulatory_errors() + share * counts_of(read_card("confusions")["counts"]))
 
 
