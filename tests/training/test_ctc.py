@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctc_corpora import SENTENCES, write_librispeech
+from ctc_corpora import write_librispeech
 
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -28,14 +27,28 @@ from elocute.training.ctc_prepare import prepare
 from elocute.training.ctc_recipe import CtcRecipe, CtcTraining, ModelRecipe, WaveAugmentation
 
 TINY = {
-    "model_type": "wav2vec2-bert",
+    "model_type": "wav2vec2",
+    "conv_dim": [16] * 7,
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 64,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "feat_extract_norm": "layer",
     "mask_time_prob": 0.1,
     "mask_time_length": 2,
     "layerdrop": 0.1,
+}
+SPECTRAL = {
+    "model_type": "wav2vec2-bert",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "hidden_dropout": 0.0,
+    "layerdrop": 0.0,
+    "mask_time_prob": 0.0,
 }
 
 
@@ -46,7 +59,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe_of(**changes: Any) -> CtcRecipe:
     values: dict[str, Any] = {
-        "length": 8, "batch_s": 8.0, "accumulate": 2, "learning_rate": 3e-3, "freeze": "nothing", "held_out": 0.3,
+        "length": 8, "batch_s": 6.0, "accumulate": 2, "learning_rate": 3e-3, "freeze": "nothing", "held_out": 0.3,
         "report_every": 1, "evaluate_every": 4, "save_every": 3, "warm_up_share": 0.1, "flat_start_steps": 2,
     }  # fmt: skip
     return CtcRecipe(
@@ -153,9 +166,8 @@ def test_workers_make_the_same_batches(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_it_learns_and_the_folder_is_a_backend(corpus: Path, tmp_path: Path) -> None:
-    config = TINY | {"hidden_size": 64, "layerdrop": 0.0, "hidden_dropout": 0.0, "mask_time_prob": 0.0}
-    recipe = recipe_of(length=75, accumulate=1, batch_s=12.0, flat_start_steps=45, evaluate_every=25, report_every=25)
-    recipe = replace(recipe, model=ModelRecipe(config=config))
+    recipe = recipe_of(length=60, accumulate=1, batch_s=12.0, flat_start_steps=40, evaluate_every=20, report_every=20)
+    recipe = replace(recipe, model=ModelRecipe(config=SPECTRAL))
     record = train(corpus, tmp_path, recipe)
     points = curve(tmp_path)
     losses = [point["loss"] for point in points if "loss" in point]
@@ -224,9 +236,3 @@ def test_clock_warm_up() -> None:
     training = CtcTraining(learning_rate=1.0, unit="minutes", warm_up_share=0.1, schedule="constant")
     rates = [learning_rate(training, step, step / 100, 0) for step in (1, 5, 10, 50)]
     assert rates == pytest.approx([0.1, 0.5, 1.0, 1.0])
-
-
-def test_sentences_have_only_words_of_the_lexicon(corpus: Path) -> None:
-    run, _ = make_run(corpus, corpus / "unused", recipe_of())
-    assert len(run.training) + len(run.held) == 3 * len(SENTENCES)
-    shutil.rmtree(corpus / "unused", ignore_errors=True)

@@ -157,11 +157,11 @@ class Trainer:
         progress.step += 1
         progress.spent_s = before_s + spent_s
         self.run.on_step(progress.step, self._share())
-        is_stopped = self._agree(spent_s)
         if progress.step % training.report_every == 0:
             self._report_loss()
         if progress.step % training.evaluate_every == 0:
             self._evaluate_and_keep()
+        is_stopped = self._agree(spent_s)
         is_patient = not training.patience or progress.stale < training.patience
         progress.is_done = self._share() >= 1 or not is_patient
         if progress.step % training.save_every == 0 and not progress.is_done and not is_stopped:
