@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_reports import weather
 
-sys.path.insert(0, str(Path(__file__).parent))
 from chat_server import Answer, chat_server, closed_port, drop, facts_in, good, hang_up, send, send_raw, trickle, well
-
 from elocute.errors import ConfigError
 from elocute.report import Report
 from elocute.report_feedback import feedback_of, with_suggestions

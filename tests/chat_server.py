@@ -123,3 +123,10 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def lie(body: dict[str, Any], number: int, handler: BaseHTTPRequestHandler) -> None:
+    """A good answer with one error more than there are."""
+    told = good(body)
+    told["pieces"].append({**told["pieces"][0], "error": "e9"})
+    send(handler, json.dumps(told))
