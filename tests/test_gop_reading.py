@@ -84,7 +84,7 @@ def test_the_best_reading_costs_what_a_search_of_all_states_finds(problem: Readi
     check_against_a_search(problem)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(reading_problems(chained=True))
 def test_the_best_reading_of_phones_spelled_by_several_labels(problem: ReadingProblem) -> None:
     check_against_a_search(problem)
@@ -152,7 +152,7 @@ def test_the_path_that_is_told_has_the_price_that_is_told(problem: ReadingProble
     check_told_path(problem)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(reading_problems(chained=True))
 def test_the_path_of_phones_spelled_by_several_labels_has_its_price(problem: ReadingProblem) -> None:
     check_told_path(problem)

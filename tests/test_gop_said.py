@@ -101,7 +101,7 @@ def test_all_sums_are_those_over_all_edits_and_all_paths(problem: EditProblem) -
     check_against_all_paths(problem)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(chained_problems())
 def test_all_sums_of_phones_spelled_by_several_labels(problem: EditProblem) -> None:
     check_against_all_paths(problem)

@@ -236,7 +236,7 @@ def test_without_the_extra_the_message_names_it(families: Path, monkeypatch: pyt
 
 
 def test_too_short_a_recording_is_refused(families: Path) -> None:
-    with pytest.raises(AudioError, match=r"audio is 0.050 s; the model hf:wavlm needs at least 0.1 s"):
+    with pytest.raises(AudioError, match=r"audio is 0.050 s; the model hf:wavlm needs at least 0.100 s"):
         load_backend(f"hf:{families / 'wavlm'}").posteriors(recording(0.05))
 
 

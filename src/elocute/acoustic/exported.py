@@ -36,10 +36,10 @@ from typing import Any
 import numpy as np
 
 from elocute.acoustic.front_end import FrontEnd, normalised
-from elocute.acoustic.place import existing_folder, read_object
+from elocute.acoustic.place import check_length, existing_folder, read_object
 from elocute.assets import open_model
-from elocute.errors import AudioError, ConfigError
-from elocute.types import SAMPLE_RATE_HZ, Audio, PhoneSet, Posteriors
+from elocute.errors import ConfigError
+from elocute.types import Audio, PhoneSet, Posteriors
 
 CARD = "card.json"
 GRAPHS = ("model.int8.onnx", "model.onnx")
@@ -181,11 +181,7 @@ class ExportedBackend:
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording, and ratings where the graph has them."""
-        if len(audio.samples) < self.card.min_samples:
-            raise AudioError(
-                f"audio is {audio.duration_s:.3f} s; the model {self.name} needs at least "
-                f"{self.card.min_samples / SAMPLE_RATE_HZ:.3f} s; record again"
-            )
+        check_length(audio, self.name, self.card.min_samples)
         samples = normalised(audio.samples) if self.card.normalise else audio.samples
         value = samples if self.card.features is None else self.card.features(samples)
         found = self._session.run(self._outputs, {self._input: value[None].astype(np.float32)})

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from elocute.acoustic.huggingface_labels import read_labels
-from elocute.acoustic.place import existing_folder, fingerprint, read_object
+from elocute.acoustic.place import SHORTEST_SAMPLES, check_length, existing_folder, fingerprint, read_object
 from elocute.acoustic.vocabulary import Folding, phones_of
-from elocute.errors import AudioError, ConfigError, MissingExtraError
+from elocute.errors import ConfigError, MissingExtraError
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float32, PhoneSet, Posteriors
 
-MIN_SAMPLES = 1_600
-"""A tenth of a second; every family turns it into a frame at least."""
+MIN_SAMPLES = SHORTEST_SAMPLES
+"""Shortest recording; every family turns it into a frame at least."""
 
 _PROBES = (3_200, 28_800)
 """Lengths that are run to measure the frame shift: their difference is a whole number of frames of 10 ms times any
@@ -119,11 +119,7 @@ class HuggingFaceBackend:
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording, folded into phones."""
-        if len(audio.samples) < MIN_SAMPLES:
-            raise AudioError(
-                f"audio is {audio.duration_s:.3f} s; the model {self.name} needs at least "
-                f"{MIN_SAMPLES / SAMPLE_RATE_HZ:.1f} s; record again"
-            )
+        check_length(audio, self.name, MIN_SAMPLES)
         return Posteriors(
             log_probs=self.folding.fold(self._run(audio.samples)),
             frame_shift_s=self.frame_shift_s,

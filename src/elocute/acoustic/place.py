@@ -8,7 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from elocute.errors import ConfigError
+from elocute.errors import AudioError, ConfigError
+from elocute.types import SAMPLE_RATE_HZ, Audio
+
+SHORTEST_SAMPLES = 1_600
+"""A tenth of a second, from which any model must hear; what is shorter is refused for models that do not say more."""
 
 _BLOCK = 1 << 16
 _BLOCKS = 64
@@ -35,6 +39,15 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds {type(value).__name__}; expected a JSON object")
     return value
+
+
+def check_length(audio: Audio, model: str, least: int = SHORTEST_SAMPLES) -> None:
+    """AudioError where a recording has fewer samples than a model needs."""
+    if len(audio.samples) < least:
+        raise AudioError(
+            f"audio is {audio.duration_s:.3f} s; the model {model} needs at least {least / SAMPLE_RATE_HZ:.3f} s; "
+            "record again"
+        )
 
 
 def fingerprint(files: Iterable[Path]) -> str:

@@ -20,18 +20,15 @@ from typing import Any
 import numpy as np
 
 from elocute.acoustic.front_end import FrontEnd
-from elocute.acoustic.place import existing_folder, fingerprint
+from elocute.acoustic.place import check_length, existing_folder, fingerprint
 from elocute.acoustic.vocabulary import Folding, phones_of
 from elocute.assets import open_model
-from elocute.errors import AudioError, ConfigError
-from elocute.types import SAMPLE_RATE_HZ, Audio, Float32, PhoneSet, Posteriors
+from elocute.errors import ConfigError
+from elocute.types import Audio, Float32, PhoneSet, Posteriors
 
 TOKENS = "tokens.txt"
 GRAPHS = ("model.onnx", "model.int8.onnx")
 FRONT_END = FrontEnd(bins=80, low_hz=20.0, high_hz=-400.0, snip_edges=False)
-MIN_SAMPLES = 1_600
-"""A tenth of a second; models that need more say so by an error of their own."""
-
 _BLANKS = ("<blk>", "<blank>", "<eps>", "<pad>")
 _PROBES = (100, 1_380)
 """Rows of features that are run to measure the frame shift; their difference is a multiple of 1, 2, 4 .. 256."""
@@ -111,11 +108,7 @@ class ZipaBackend:
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording, folded into phones."""
-        if len(audio.samples) < MIN_SAMPLES:
-            raise AudioError(
-                f"audio is {audio.duration_s:.3f} s; the model {self.name} needs at least "
-                f"{MIN_SAMPLES / SAMPLE_RATE_HZ:.1f} s; record again"
-            )
+        check_length(audio, self.name)
         return Posteriors(
             log_probs=self.folding.fold(self._run(FRONT_END(audio.samples))),
             frame_shift_s=self.frame_shift_s,

@@ -205,9 +205,7 @@ def extract_features(
     )
 
 
-def _spread_chains(
-    lpp: Float64, found: Alternatives, phone_set: PhoneSet, log_probs: Float64, labels: Float64
-) -> None:
+def _spread_chains(lpp: Float64, found: Alternatives, phone_set: PhoneSet, log_probs: Float64, labels: Float64) -> None:
     """Mean log posteriors of phones that are chains of labels, put into the columns of `lpp` (L, 1+K).
 
     The frames of a phone are divided among the labels of a chain: those of the canonical phone by the lattice's own
