@@ -56,7 +56,11 @@ _FORM: dict[str, Any] = {
             "format": "binary",
             "description": "Recording: wav, flac, mp3, ogg, webm (opus), m4a (aac). Told by its first bytes.",
         },
-        "text": _text("What was read aloud.") | {"minLength": 1, "examples": ["My father drives a red car."]},
+        "text": _text(
+            "What was read aloud: at most limits.max_text_chars of /v1/models, and 1,000 sounds "
+            "(phones), a minute of speech: the time for a report grows with sounds and seconds."
+        )
+        | {"minLength": 1, "examples": ["My father drives a red car."]},
         "language": _text("Of the text.", LANGUAGES[0], LANGUAGES),
         "detail_level": _text("Down to which level the report goes.", "full", get_args(Detail)),
         "l1": _text("The speaker's first language, ISO 639: which errors to expect. Scores do not depend on it.")

@@ -13,6 +13,7 @@ from elocute.audio import audio_from_array, load_audio, stretch_of
 from elocute.audio.decode import decode_file, opened
 from elocute.azure import AzureConfig, Granularity, to_azure_json
 from elocute.config import AssessorConfig
+from elocute.phones import phonemize
 from elocute.phones.l1 import l1_codes
 from elocute.report import Report
 from elocute.server.problems import Problem
@@ -21,6 +22,10 @@ from elocute.server.wanted import Detail, Wanted
 from elocute.types import Audio
 
 _NO_PROFILE = "nothing is known of the first language {!r}, so it changes nothing in this report"
+MAX_PHONES = 1000
+"""A minute of speech hardly has more. The time for a report grows with phones and seconds: this many on 60 s take about
+twenty times as long as a sentence of 15 s. Characters do not bound phones: 1,000 digits are 3,000 phones."""
+
 _GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "sentence": "FullText"}
 
 
@@ -131,10 +136,11 @@ class Assess:
         """Assess it.
 
         Raises:
-            Problem: nothing can be scored; it holds the report.
+            Problem: nothing can be scored, and it holds the report; or the text takes too long to say.
             AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
         """
         begin_s = time.monotonic()
+        _check_length(self.wanted.text)
         audio = self.recording.audio()
         decoded_s = time.monotonic()
         report = desk.assessor(self.wanted).assess(audio, self.wanted.text)
@@ -176,6 +182,22 @@ class Follow:
         assessor = desk.assessor(self.wanted)
         return follow(
             assessor, script_of(self.wanted.text), self.progress, self.recording.stretch(self.progress.from_s)
+        )
+
+
+def _check_length(text: str) -> None:
+    """Refuse a text that takes too long to say.
+
+    Raises:
+        Problem: it has too many phones.
+        TextError: it cannot be pronounced.
+    """
+    phones = len(phonemize(text).phones)
+    if phones > MAX_PHONES:
+        raise Problem(
+            "too-large",
+            f"the text has {phones} sounds when it is read aloud; expected at most {MAX_PHONES}, more than a minute of "
+            "speech, so send it in parts",
         )
 
 
