@@ -1,6 +1,7 @@
 """The backend contract, and the planted backend against the lattice: what was planted must be recovered."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from elocute.acoustic.fake import PlantedBackend
 from elocute.ctc import forward_log_prob, viterbi
 from elocute.errors import ConfigError
 from elocute.gop import alternatives, gop_sf, perceived_posterior
+from elocute.installed import model_versions
 from elocute.phones import PHONES
 from elocute.types import SAMPLE_RATE_HZ, Audio, AudioQuality, PhoneSet, Posteriors
 
@@ -157,3 +159,27 @@ def test_what_was_planted_is_recovered(said: list[str], place: int, other: str, 
     assert gop.argmin() == place
     assert (np.delete(gop, place) > gop[place] + 1.0).all()
     assert perceived_posterior(wrong)[place].argmax() == ids[place]
+
+
+def test_a_backend_of_another_package_gets_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    info = tmp_path / "bigears-2.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bigears\nVersion: 2.1\n")
+    (info / "entry_points.txt").write_text("[elocute.backends]\nbig = bigears:load\nears = bigears:alone\n")
+    (tmp_path / "bigears.py").write_text(
+        "from elocute.acoustic.fake import PlantedBackend\n"
+        "def load(place, *, threads=None):\n"
+        "    backend = PlantedBackend(('AA', 'B'), ['B'])\n"
+        "    backend.name = f'{place} with {threads}'\n"
+        "    return backend\n"
+        "def alone(*, threads=None):\n"
+        "    return load('nothing', threads=threads)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_backend("big:C:/models/large", threads=3).name == "C:/models/large with 3"
+    assert load_backend("ears").name == "nothing with None"
+    with pytest.raises(ConfigError, match=r"backend is 'big'; expected a model after it, such as 'big:FOLDER'"):
+        load_backend("big")
+    with pytest.raises(ConfigError, match=r"expected 'ears' alone, which is one model and takes no place"):
+        load_backend("ears:here")
+    assert model_versions("big:here")["backend"] == "big:here bigears 2.1"
