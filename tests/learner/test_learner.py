@@ -75,6 +75,12 @@ def test_the_other_way_round_it_is_worse(said: dict[str, str], tmp_path: Path) -
     assert {score.name: score.verdict for score in learner.scores}["accuracy"] == "worse"
 
 
+def test_a_visit_saved_by_the_web_page_is_a_list_of_reports(said: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "visit.json"
+    path.write_text(json.dumps([json.loads(said["w"]), json.loads(said["right"])]), encoding="utf-8")
+    assert progress_of(read_history([path])).attempts == ("visit:1", "visit:2")
+
+
 def test_three_attempts_say_too_little(said: dict[str, str], tmp_path: Path) -> None:
     learner = progress_of(read_history([write_rows(tmp_path / "a.jsonl", [said["w"], said["right"], said["right"]])]))
     assert {sound.verdict for sound in learner.sounds} == {"too little to tell"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,12 @@ def l1(
     limit: Annotated[
         int, typer.Option(min=1, metavar="N", help="Utterances in which errors are planted, drawn for each language.")
     ] = 400,
+    voices: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Sentences that flite speaks with an error of each language, if installed."
+        ),
+    ] = 60,
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Resamples of the speakers for an interval.")] = 500,
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON; - is stdout, no tables.")
@@ -69,25 +76,33 @@ def l1(
         detection_rows,
         listen,
         naming_row,
-        prediction_rows,
         real_places,
     )
+    from elocute.evaluation.foreseen import prediction_rows
     from elocute.evaluation.predictions import read_predictions
     from elocute.evaluation.result import dumps
-    from elocute.training.scorer_data import read_heldout
 
     own = checked_codes(languages or ["zh"])
     codes = tuple(dict.fromkeys((*own, *checked_codes(against or ["ar"]))))
     utterances = read_speechocean762(folder)
+    from elocute.training.scorer_data import read_heldout  # heavy: torch
+
     posteriors = read_heldout(heldout)
     stored = read_predictions(asset_path(OUT_OF_FOLD))
     with progress_bar("listening", "utterances") as progress:
         heard = listen(utterances, posteriors, progress)
-    places = [*real_places(heard), *_planted(utterances, posteriors, own, limit)]
+    places = [*real_places(heard), *_planted(utterances, posteriors, own, limit), *_spoken(utterances, own, voices)]
     result = FirstLanguages(
         data={"corpus": folder.name, "split": "train", **_facts(heard)},
         provenance=run_facts(identity_of(DEFAULTS.backend, _SCALE)),
-        settings={"l1": list(own), "against": list(codes[len(own) :]), "limit": limit, "draws": draws, "seed": _SEED},
+        settings={
+            "l1": list(own),
+            "against": list(codes[len(own) :]),
+            "limit": limit,
+            "voices": voices,
+            "draws": draws,
+            "seed": _SEED,
+        },
         detection=tuple(
             detection_rows(heard, {one.id: one for one in stored.utterances}, embedded_detector(), codes, draws)
         ),
@@ -116,6 +131,27 @@ def _planted(
         profile = None if code is None else l1_profile(code)
         with progress_bar(part, "utterances") as progress:
             yield plant(part, chosen, heard, profile, seed=_SEED, progress=progress)
+
+
+def _spoken(utterances: Sequence[ScoredUtterance], codes: Sequence[str], count: int) -> Iterator[Places]:
+    """Errors of each language, spoken."""
+    import numpy as np
+
+    from elocute.acoustic import load_backend
+    from elocute.evaluation.flite import installed_voices
+    from elocute.evaluation.spoken_errors import speak_errors
+    from elocute.phones.l1 import l1_profile
+
+    names = installed_voices()
+    if not names or not count:
+        sys.stderr.write("elocute: flite speaks no errors here, so none are measured\n" if count else "")
+        return
+    backend = load_backend(DEFAULTS.backend, threads=1)
+    texts = sorted({one.text for one in utterances})
+    for number, code in enumerate(codes):
+        chosen = [texts[index] for index in np.random.default_rng([_SEED, number]).permutation(len(texts))[:count]]
+        with progress_bar(f"speaking errors of {code}", "sentences") as progress:
+            yield speak_errors(chosen, l1_profile(code), names, backend, seed=_SEED, progress=progress)
 
 
 def _facts(heard: Sequence[Heard]) -> dict[str, int]:

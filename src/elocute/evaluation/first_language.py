@@ -10,7 +10,7 @@ one pass of the lattice serves every prior.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,14 @@ import numpy as np
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredUtterance
 from elocute.ctc import logistic
 from elocute.diagnosis import Detector
-from elocute.evaluation.bootstrap import Draws, Estimate, estimate_of_sums, estimate_scc, ratio
+from elocute.evaluation.bootstrap import Draws, Estimate, estimate_of_sums, ratio
+from elocute.evaluation.foreseen import PredictionRow
 from elocute.evaluation.predictions import Prediction
 from elocute.gop.confusions import learned_prior
 from elocute.gop.expected import expected_errors, had_been_expected
 from elocute.gop.said import EditPrior, Said, said_posterior
 from elocute.phones import PHONES
-from elocute.phones.difficulty import difficulty_of, risks_of
 from elocute.phones.l1 import L1Profile, l1_codes, l1_profile
-from elocute.phones.syllables import syllable_indices
 from elocute.training.planting import GOOD_FROM, SAID_INSTEAD
 from elocute.types import Float64, Int64, Posteriors
 
@@ -34,8 +33,6 @@ ACCENTED_BELOW = 1.5
 """Phones scored below it, and not wrong, have an accent that somebody noticed."""
 PLANTED_SHARE = 0.2
 """Of the phones of a sentence, so many at most are made errors by changing the text."""
-LEAST_PLACES = 20
-"""Rows of fewer places are not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +45,7 @@ class Places:
         word: ARPABET phones of its word, as asked for.
         at: position in the word.
         evidence: shape (N, K+1), what the recording says of each error, up to a factor; 0 for the canonical phone.
-        said: shape (N,), phone id that was said; -1 where nobody knows.
+        said: shape (N,), phone id that was said, K for nothing; -1 where nobody knows.
     """
 
     part: str
@@ -91,23 +88,6 @@ class DetectionRow:
     l1: str | None
     f1: Estimate
     most_moved: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionRow:
-    """How well something known before a word is spoken ranks how badly it is said: -Spearman with people's scores.
-
-    Attributes:
-        level: "word" or "phone".
-        predictor: difficulty by a code, or a baseline.
-        n: items.
-        scc: Spearman of predictor and badness.
-    """
-
-    level: str
-    predictor: str
-    n: int
-    scc: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +187,6 @@ def _changed(
     utterance: ScoredUtterance, profile: L1Profile | None, rng: np.random.Generator
 ) -> tuple[ScoredUtterance, list[int]]:
     """The utterance with some well-said phones of its text changed, no two side by side, and which."""
-    from dataclasses import replace
-
     words = [list(word.phones) for word in utterance.words]
     where = [(w, p) for w, word in enumerate(words) for p in range(len(word))]
     said, scores = utterance.phones, utterance.phone_accuracy
@@ -245,24 +223,30 @@ def _asked_for(word: Sequence[str], at: int, profile: L1Profile | None, rng: np.
     return str(rng.choice(list(likelihoods), p=np.array(list(likelihoods.values())) / total))
 
 
+def evidence_at(said: Said, canonical: Int64, index: int) -> Float64:
+    """What the recording says of each error at a place, shape (K+1,), at most 1; 0 for the canonical phone.
+
+    Args:
+        said: posterior under the learned prior.
+        canonical: shape (L,), phone ids.
+        index: of the place.
+    """
+    own = canonical[index]
+    found = said.posterior[index] / learned_prior().said[own]
+    found[own] = 0.0
+    return np.asarray(found / max(float(found.max()), 1e-300))
+
+
 def _places(part: str, rows: Sequence[tuple[Heard, int]], said: Sequence[int]) -> Places:
     """Some phones of what was heard."""
-    prior: EditPrior = learned_prior()
-    evidence = np.zeros((len(rows), len(PHONES) + 1))
-    words, at = [], []
-    for number, (one, index) in enumerate(rows):
-        own = one.canonical[index]
-        evidence[number] = one.said.posterior[index] / prior.said[own]
-        evidence[number, own] = 0.0
-        word, place = _word_of(one.utterance, index)
-        words.append(word)
-        at.append(place)
+    where = [_word_of(one.utterance, index) for one, index in rows]
+    evidence = [evidence_at(one.said, one.canonical, index) for one, index in rows]
     return Places(
         part=part,
         speaker=tuple(one.utterance.speaker for one, _ in rows),
-        word=tuple(words),
-        at=tuple(at),
-        evidence=evidence / np.maximum(evidence.max(axis=1, keepdims=True, initial=0.0), 1e-300),
+        word=tuple(word for word, _ in where),
+        at=tuple(place for _, place in where),
+        evidence=np.array(evidence).reshape(-1, len(PHONES) + 1),
         said=np.array(said, dtype=np.int64),
     )
 
@@ -354,45 +338,6 @@ def _own_moved(heard: Sequence[Heard], profile: L1Profile, prior: EditPrior) -> 
         both = [np.maximum(said.posterior[rows, one.canonical], 1e-6) for said in (after, one.said)]
         moved.append(np.log(both[0]) - np.log(both[1]))
     return np.concatenate(moved)
-
-
-def prediction_rows(utterances: Sequence[ScoredUtterance], codes: Sequence[str], draws: int) -> list[PredictionRow]:
-    """Predicted difficulty against people's scores of words and phones, and beside what the length alone foresees."""
-    names = sorted({one.speaker for one in utterances})
-    resamples = Draws.of(len(names), draws)
-    words = [(names.index(one.speaker), word) for one in utterances for word in one.words]
-    who = np.array([speaker for speaker, _ in words])
-    bad = np.array([-word.accuracy for _, word in words])
-    of_phone = np.array([speaker for speaker, word in words for _ in word.phones])
-    bad_phone = np.array([-score for _, word in words for score in word.phone_accuracy])
-    found = [
-        _row("word", "number of phones", who, bad, [float(len(word.phones)) for _, word in words], resamples),
-        _row("word", "number of letters", who, bad, [float(len(word.text)) for _, word in words], resamples),
-    ]
-    for code in codes:
-        profile = l1_profile(code)
-        known = {phones: _difficulty(phones, profile) for phones in {word.phones for _, word in words}}
-        hard = [known[word.phones][0] for _, word in words]
-        found.append(_row("word", f"difficulty, {code}", who, bad, hard, resamples))
-        found.append(_row("word", f"worst sound, {code}", who, bad, [known[w.phones][1] for _, w in words], resamples))
-        each = [likelihood for _, word in words for likelihood in known[word.phones][2]]
-        found.append(_row("phone", f"likelihood of an error, {code}", of_phone, bad_phone, each, resamples))
-    return found
-
-
-def _difficulty(phones: tuple[str, ...], profile: L1Profile) -> tuple[float, float, tuple[float, ...]]:
-    """Difficulty of a word, its likeliest risk, and the likelihood of an error at each of its phones."""
-    risks = risks_of(phones, max(syllable_indices(phones)) + 1, profile)
-    each = tuple(sum(profile.said_instead(phones, at).values()) for at in range(len(phones)))
-    return difficulty_of(risks), max((risk.likelihood for risk in risks), default=0.0), each
-
-
-def _row(
-    level: str, predictor: str, who: Int64, bad: Float64, values: Sequence[float], resamples: Draws
-) -> PredictionRow:
-    """Spearman of a predictor and badness."""
-    scc = estimate_scc(bad, np.round(np.array(values), 6), who, resamples)
-    return PredictionRow(level=level, predictor=predictor, n=len(bad), scc=scc)
 
 
 def checked_codes(wanted: Sequence[str]) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ def read_history(paths: Sequence[Path]) -> History:
     """Read past reports.
 
     Args:
-        paths: files of JSON lines ({"id", "report"} or whole reports), or of a single report.
+        paths: files of JSON lines ({"id", "report"} or whole reports), of a list of reports (a visit to the page),
+            or of a single report.
 
     Raises:
         ConfigError: a file cannot be read, holds something else, or no report has scores.
@@ -97,8 +98,12 @@ def _rows(path: Path) -> list[tuple[dict[str, Any], str, str]]:
         return [
             (_object(line, f"{path}:{number}"), f"{path}:{number}", f"{path.stem}:{number}") for number, line in lines
         ]
+    if (
+        isinstance(whole, list) and whole and all(isinstance(row, dict) for row in whole)
+    ):  # as the web page saves a visit
+        return [(row, f"{path}, entry {number}", f"{path.stem}:{number}") for number, row in enumerate(whole, start=1)]
     if not isinstance(whole, dict):
-        raise ConfigError(f"{path} holds a JSON {type(whole).__name__}; expected a report, or one object a line")
+        raise ConfigError(f"{path} holds a JSON {type(whole).__name__}; expected reports, or one object a line")
     return [(whole, str(path), path.stem)]
 
 
