@@ -6,7 +6,7 @@
 The cost is that of the worker (CPU seconds, one thread) for recordings of 4, 10 and 30 s made of examples in a row, in
 steps of 0.25 s. Live means a real server, fed in real time over a WebSocket. Over a corpus the steps come as fast as
 they can be followed: a word is told at the time of its step plus the CPU time of the look, and compared with the final
-report. For the ends, 6 s of noise follow on each recording, as loud as its quiet parts: an end is false if it comes
+report. For the ends, 2.5 s of noise follow on each recording, as loud as its quiet parts: an end is false if it comes
 before the end of the last word of the final report. The embedded models were trained on the corpus's split train.
 """
 
@@ -134,7 +134,8 @@ def over_corpus(assessor: Assessor, corpus: Path, utterances: int) -> None:
         final = report.text_words
         said += sum(word.error != "omission" for word in final)
         quiet = np.square(audio.samples[: len(audio.samples) // 320 * 320].reshape(-1, 320)).mean(axis=1)
-        noise = generator.normal(0, max(float(np.sqrt(np.quantile(quiet, 0.1))), 1e-4), 6 * _RATE).astype(np.float32)
+        level = max(float(np.sqrt(np.quantile(quiet, 0.1))), 1e-4)
+        noise = generator.normal(0, level, round(2.5 * _RATE)).astype(np.float32)
         made = [*looks(assessor, one.text, np.concatenate([audio.samples, noise]))]
         ends.append((max(word.end_s for word in report.words if word.end_s is not None), made))
         for look in made:

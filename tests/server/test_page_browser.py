@@ -141,12 +141,12 @@ def read_file(page: Page, name: str = "car-led.flac", text: str = TEXT) -> None:
 
 
 def wait_for(page: Page, told: str) -> None:
-    playwright.expect(page.locator("#status")).to_contain_text(told, timeout=10_000)
+    playwright.expect(page.locator("#status")).to_contain_text(told, timeout=30_000)
 
 
 def until(page: Page, holds: str) -> None:
     """Wait until an expression holds; the page's policy does not let Playwright's own waiting evaluate one."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not page.evaluate(holds):
         assert time.monotonic() < deadline, f"{holds} did not come true"
         page.wait_for_timeout(20)
@@ -363,6 +363,10 @@ def test_the_errors_of_a_learner_are_shown(open_page: Callable[..., Page]) -> No
     page.locator("#findings button").first.click()
     assert page.inner_text("#detail h3") == f"“{found[0]['word']}”"
     assert page.locator("#detail [aria-pressed=true]").get_attribute("data-phone") == str(found[0]["phone_index"])
+    place = (found[0]["word_index"], found[0]["phone_index"])
+    own = [item for item in report["feedback"] if (item["word_index"], item["phone_index"]) == place]
+    advised = [own[0]["message"], own[0]["articulation"]] if own else [found[0]["suggestion"]]
+    assert page.locator("#detail .tip").all_inner_texts()[: len(advised)] == advised
     wrong = [word for word in report["words"] if any(phone["error"] for phone in word["phonemes"])]
     assert page.locator("#words .marked").count() == len(wrong)
     assert page.locator("#picture .pause.odd").count() >= len(report["prosody"]["breaks"]) > 0

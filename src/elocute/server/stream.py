@@ -43,7 +43,7 @@ from elocute.server.work import Answer, Assess, Follow, Recording
 
 PARTIAL_EVERY_S = 0.15
 """New audio that is worth another look for finished words."""
-GIVEN_UP_S = 4.0
+GIVEN_UP_S = 3.0
 """A silence so much longer than the one after the last word ends a reading that did not come to the last word."""
 NOTHING_S = 10.0
 """A recording in which nothing was heard for so long is ended."""
