@@ -226,3 +226,8 @@ def test_a_vowel_beside_a_vowel_is_called_doubled():
     advice = advise(in_word("very", 3, "AH", is_added=True))
     assert "Say one vowel here, not two." in advice.mend
     assert advice.minimal_pairs == ()
+
+
+def test_an_l_at_the_end_of_a_word_comes_late():
+    assert "like the vowel in “home”" in message(in_word("ball", 2, "OW"))
+    assert "many Americans only tap" in message(in_word("water", 2, "D"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from elocute.feedback import known_consonants, known_vowels
 from elocute.feedback.slip import Place
+from elocute.feedback.sounds import SOUNDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +79,31 @@ INITIAL_NO_PUFF: dict[str, Known] = {
 }
 """For P, T and K at the beginning of a word that sounded like B, D and G."""
 
+_LATE: tuple[Place, ...] = ("medial", "final")
+
+
+def _late_l(vowel: str) -> Known:
+    """An L after a vowel that became a vowel itself."""
+    return _known(
+        f"The tip of your tongue stayed down, so the word went on like the vowel in “{SOUNDS[vowel].keyword}”.",
+        "Let your lips go loose. At the end of the sound lift the tip of your tongue behind your top teeth, and "
+        "keep it there while your voice goes on.",
+        "Your tongue slept, so you sang a vowel.",
+        "Wake up your tongue: its tip goes up behind your top teeth, and stays there.",
+    )
+
+
 PLACED: dict[tuple[str, str, Place], Known] = {
     ("P", "B", "initial"): INITIAL_NO_PUFF["P"],
     ("T", "D", "initial"): INITIAL_NO_PUFF["T"],
     ("K", "G", "initial"): INITIAL_NO_PUFF["K"],
+    ("T", "D", "medial"): _known(
+        "Your voice was on all the time.",
+        "In the middle of a word many Americans only tap a “t”, and that is fine. For a clear one switch your voice "
+        "off for a moment, and let a little air out.",
+        "Your voice was on all the time.",
+        "Stop your voice for a moment, and whisper it: t!",
+    ),
 }
 """The same for one place in the word alone, which wins."""
 PLACED |= {
@@ -90,3 +112,4 @@ PLACED |= {
         ("B", "P"), ("D", "T"), ("G", "K"), ("V", "F"), ("Z", "S"), ("DH", "TH"), ("ZH", "SH"), ("JH", "CH"),
     )
 }  # fmt: skip
+PLACED |= {("L", vowel, place): _late_l(vowel) for vowel in ("AH", "AO", "OW", "UH", "UW") for place in _LATE}

@@ -87,6 +87,13 @@ TEXTS: dict[tuple[str, str], tuple[str, str, str, str]] = {
         "You forgot to smile.",
         "Open wide and smile at the same time, like a sheep: baa.",
     ),
+    ("AO", "AA"): (
+        "Your lips were not round.",
+        "Pull your lips in to an oval, and leave the rest as it is. Many Americans say both sounds alike, so do not "
+        "worry.",
+        "Your lips were too flat.",
+        "Make your lips a bit round, as if you see a kitten: aw.",
+    ),
     ("AO", "OW"): (
         "Your lips closed at the end of the sound.",
         "Drop your jaw, and hold your mouth still to the end. Your lips must not move.",

@@ -41,9 +41,9 @@ def _other_kind(expected: str, actual: str, *, is_child: bool) -> str:
     if expected in VOWELS:
         if actual in _GLIDES:
             return (
-                "Stay on the sound: do not slide away."
+                "Sing it long: it is not just a quick start."
                 if is_child
-                else "Stay on the sound, and do not slide away from it."
+                else "Hold the sound: it is a whole vowel, not a quick start."
             )
         return "Let your voice flow out." if is_child else "Keep the way free: nothing may touch or rub."
     if expected in _GLIDES:

@@ -60,8 +60,8 @@ BLOCKED = frozenset(
     herb herbs route routes often vase either neither data tomato been again our hour
     beer beers wine wines ale ales gin rye vodka liquor lager smoke smoked smokes tobacco ash bet bets poker gamble
     hang hanged hangs knife stab shot shots shoot shoots bullet bullets grave graves
-    non don stud studs jock mob lord fella folk gash tart tarts death deaths god gods lingerie rouge upload uploads
-    ethics python cached partial vinyl zinc doe nun monk pope idol pagan devil demon cult sect
+    non don stud studs jock lee mob lord fella folk gash tart tarts death deaths god gods lingerie rouge upload
+    uploads ethics python cached partial vinyl zinc doe nun monk pope idol pagan devil demon cult sect
     debt debts tax mart marts inn ore oar hip hips thigh thighs groin breeding breed virus viruses ill
     """.split()
 )
