@@ -33,6 +33,13 @@ format: $(VENV)/.dev ## let ruff mend what it can
 bench: $(VENV)/.dev ## speed and memory: every script in benchmarks/
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
+load: $(VENV)/.dev ## 8 clients for 60 s on a real server: make load [ARGS="--requests 2000"], the soak test
+	$(BIN)/python tools/load.py $(ARGS)
+
+fuzz: $(VENV)/.dev ## 10,000 damaged uploads, and requests made from the OpenAPI document, on a real server
+	$(BIN)/python tools/fuzz_server.py $(ARGS)
+	$(BIN)/python tools/fuzz_openapi.py
+
 CARD = --split train --folds 5 --latency benchmarks/latency.json --card docs
 card: $(VENV)/.core ## the benchmark card in docs/ from stored predictions: make card CORPUS=speechocean762 [CHECK=1]
 	@test -n "$(CORPUS)" || { echo "say where speechocean762 is: make card CORPUS=DIR" >&2; exit 2; }
