@@ -26,10 +26,10 @@ NARROWER = {"acoustic": {"audio"}}
 # Packages that only these rooms may import. What is not named here is free, save for FORBIDDEN.
 ONLY_IN = {
     # cli: inside the commands of `elocute train`, see the cost test below
-    "torch": {"acoustic", "training", "mllm", "cli", "export"},
+    "torch": {"acoustic", "training", "mllm", "cli", "export", "retrieval"},
     "transformers": {"acoustic", "training", "mllm", "retrieval"},
     "faiss": {"retrieval"},
-    "onnx": {"training", "export"},
+    "onnx": {"training", "export", "retrieval"},
     "onnxscript": {"training", "export"},
     "lightgbm": {"training"},
     "scipy": {"training", "evaluation"},
