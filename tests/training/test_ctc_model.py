@@ -19,7 +19,8 @@ from elocute.acoustic import load_backend
 from elocute.acoustic.protocol import bare_audio
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
-from elocute.training.ctc_model import VOCABULARY, Masking, PhoneModel, freeze, load_model, save_model, trainable
+from elocute.training.ctc_files import save_model
+from elocute.training.ctc_model import VOCABULARY, Masking, PhoneModel, freeze, load_model, trainable
 from elocute.training.ctc_recipe import CtcTraining, Freeze, ModelRecipe
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

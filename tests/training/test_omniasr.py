@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 from elocute.cli.app import app
 from elocute.errors import ConfigError
+from elocute.training.ctc_model import load_model
+from elocute.training.ctc_recipe import ModelRecipe
 from elocute.training.omniasr import convert_omniasr, new_name, read_tokenizer
 from omniasr_model import OmniAsr, tiny
 
@@ -46,6 +48,17 @@ def test_logits_are_those_of_an_independent_forward_pass(tmp_path: Path, has_mas
         expected = model(samples)
     assert expected.std() > 0.1
     assert (logits_of(tmp_path / "out", samples) - expected).abs().max() < 1e-4
+
+
+def test_what_comes_out_can_be_trained_to_phones(tmp_path: Path) -> None:
+    model = tiny(has_masker=False)
+    convert_omniasr(saved(tmp_path, model), tmp_path / "out")
+    phones = load_model(f"hf:{tmp_path / 'out'}", ModelRecipe(overrides={"mask_time_prob": 0.05}))
+    assert phones.is_new_head
+    assert phones.frames.frame_s == 0.02
+    weights = phones.model.state_dict()
+    for name, value in model.state_dict().items():
+        assert name.startswith("final_proj") or torch.equal(weights[str(new_name(name))], value)
 
 
 def test_every_weight_is_there_under_its_new_name_and_in_several_files(tmp_path: Path) -> None:

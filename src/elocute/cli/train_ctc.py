@@ -31,24 +31,40 @@ class Device(StrEnum):
 
 
 def ctc(
-    corpus: Annotated[list[str], typer.Option(help="KIND:DIR[,KIND:DIR...] with KIND speechocean762, native "
-        "(transcripts.tsv beside audio/), librispeech or commonvoice; repeat for more.")],
+    corpus: Annotated[
+        list[str],
+        typer.Option(
+            help="KIND:DIR[,KIND:DIR...] with KIND speechocean762, native "
+            "(transcripts.tsv beside audio/), librispeech or commonvoice; repeat for more."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run, then of the model: --backend hf:OUT.", file_okay=False)],
-    model: Annotated[str | None, typer.Option(help="hf:DIR_OR_NAME, or config:FILE.json for random weights; default: "
-        "the recipe's.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="hf:DIR_OR_NAME, or config:FILE.json for random weights; default: the recipe's.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Recipe in TOML; see recipes/.", dir_okay=False)] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: TABLE.KEY=VALUE, such as "
-        "training.learning_rate=1e-4; repeat for more.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change the recipe: TABLE.KEY=VALUE, such as training.learning_rate=1e-4; repeat for more."
+        ),
+    ] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noise to mix in.", exists=True, file_okay=False)] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder for decoded samples, 115 MB an hour; default: OUT/pcm.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes, leaving a checkpoint; the same "
-        "command goes on from it.", min=0)] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that make batches; default: one a core, at most 8.",
-        min=0)] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for decoded samples, 115 MB an hour; default: OUT/pcm.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after so many minutes, leaving a checkpoint; the same command goes on from it.", min=0),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that make batches; default: one a core, at most 8.", min=0)
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, then say what would be "
-        "trained.")] = False,
-) -> None:  # fmt: skip
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read, decode and check everything, then say what would be trained.")
+    ] = False,
+) -> None:
     """Fine-tune a CTC model to phones, or train one from random weights; needs the extra 'hf'.
 
     Wav2Vec2, WavLM, HuBERT, Data2VecAudio, Wav2Vec2Bert, Wav2Vec2Conformer and Parakeet. Ctrl-C leaves a checkpoint;
@@ -63,8 +79,6 @@ def ctc(
     recipe = read_recipe(config, change or [])
     sources = parse_sources(corpus)
     _check_installed()
-    # Every library that reads it does so when it is imported.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from elocute.training.ctc import CtcRun, make_accelerator, train_ctc
     from elocute.training.ctc_model import freeze, load_model
     from elocute.training.ctc_prepare import prepare, read_noise

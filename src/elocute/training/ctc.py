@@ -24,8 +24,9 @@ from torch import Tensor
 from elocute.errors import ConfigError, MissingExtraError
 from elocute.training.ctc_batches import BatchMaker, CtcBatch, Draw, Plan, epoch_batches
 from elocute.training.ctc_data import Example
+from elocute.training.ctc_files import save_model
 from elocute.training.ctc_learning import ctc_loss, errors, frame_loss, learning_rate, make_optimizer, seed_update
-from elocute.training.ctc_model import VOCABULARY, Masking, PhoneModel, freeze, save_model, trainable
+from elocute.training.ctc_model import VOCABULARY, Masking, PhoneModel, freeze, trainable
 from elocute.training.ctc_recipe import CtcRecipe, CtcTraining, as_dict
 from elocute.training.ctc_state import add_to_curve, cut_curve, load_state, save_state
 from elocute.training.ctc_store import Store

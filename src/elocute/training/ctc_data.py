@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -289,8 +289,3 @@ def _spoken(name: str, utterance: SpokenUtterance, unknown_words: str) -> Exampl
 def _without_recording(example: Example) -> tuple[str, str] | None:
     """Why the recording cannot be opened, if it cannot."""
     return None if example.audio.is_file() else ("no recording", f"{example.audio} not found")
-
-
-def repeated_ids(examples: Sequence[Example]) -> Iterator[str]:
-    """Ids that occur more than once."""
-    return (key for key, count in Counter(example.id for example in examples).items() if count > 1)

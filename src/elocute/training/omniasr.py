@@ -317,7 +317,7 @@ def _write_facts(config: Any, labels: Iterable[str] | None, folder: Path) -> Non
     config.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
     if labels is not None:
-        from elocute.training.ctc_model import write_vocabulary
+        from elocute.training.ctc_files import write_vocabulary
 
         write_vocabulary(folder, tuple(labels))
 
