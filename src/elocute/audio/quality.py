@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from elocute.audio.frames import frames_of
 from elocute.types import SAMPLE_RATE_HZ, AudioQuality, Float32, Float64
 
 SILENT_DB = -70.0  # 35 dB below the quietest utterance of speechocean762, above the hiss of a muted input
@@ -53,7 +54,7 @@ def _frame_power(samples: Float32, rate_hz: int) -> Float64:
     """Mean square of each whole 25 ms frame, offset removed; shape (frames,), one frame at least."""
     centred = samples - samples.mean(dtype=np.float64)
     frame, hop = (rate_hz * length // SAMPLE_RATE_HZ for length in (_FRAME, _HOP))
-    return np.asarray(np.square(np.lib.stride_tricks.sliding_window_view(centred, frame)[::hop]).mean(axis=1))
+    return np.asarray(np.square(frames_of(np.asarray(centred), frame, hop)).mean(axis=1))
 
 
 def loudest_db(samples: Float32, rate_hz: int) -> float:

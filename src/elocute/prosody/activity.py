@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from elocute.audio.frames import frames_of
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float64
 
 FRAME_S = 0.01
@@ -63,7 +64,7 @@ def _band_levels_db(samples: Float64) -> Float64:
     count = max(len(samples) // _HOP, 1)
     padded = np.zeros((count + 1) * _HOP)
     padded[_HOP // 2 : _HOP // 2 + len(samples)] = samples[: len(padded) - _HOP // 2]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP][:count]
+    frames = frames_of(padded, _WINDOW, _HOP)[:count]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_WINDOW), _FFT)))
     return np.asarray(10 * np.log10(power @ _filters().T / (_WINDOW * _FFT / 4) + 1e-12))
 

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from elocute.audio.frames import frames_of
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float32, Float64
 
 FRAME_SHIFT_S = 0.01
@@ -236,7 +236,7 @@ def blocks_of_frames(samples: Float32, width: int, rows: int = 256) -> Iterator[
     left = (width - _HOP) // 2
     padded = np.zeros((count - 1) * _HOP + width, dtype=np.float32)
     padded[left : left + len(samples)] = samples
-    frames = sliding_window_view(padded, width)[::_HOP]
+    frames = frames_of(padded, width, _HOP)
     for start in range(0, count, rows):
         yield frames[start : start + rows]
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elocute.assets import read_asset
+from elocute.audio.frames import frames_of
 from elocute.errors import ConfigError
 from elocute.types import SAMPLE_RATE_HZ, Float32
 
@@ -93,7 +94,7 @@ def spectrum(samples: NDArray[np.floating], warp: float = 1.0) -> Float32:
     before = (_WINDOW - _HOP) // 2  # the window is centred on the frame
     kept = samples[: len(padded) - before]
     padded[before : before + len(kept)] = kept
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    pieces = frames_of(padded, _WINDOW, _HOP)
     waves = np.fft.rfft(pieces * _window())
     power = np.square(waves.real) + np.square(waves.imag)
     bands = np.log(power.astype(np.float32) @ _mel_filters(warp) + np.float32(_LEAST_POWER))

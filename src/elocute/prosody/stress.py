@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 
 from elocute.assets import read_asset
+from elocute.audio.frames import frames_of
 from elocute.phones import VOWELS
 from elocute.prosody.pitch import Pitch
 from elocute.prosody.timing import Timing
@@ -406,7 +407,7 @@ def _frames(begin_s: float, end_s: float, count: int) -> slice:
 def _band_levels_db(audio: Audio) -> Float64:
     """Level of each band of the mel scale every 10 ms, shape (frames, _BANDS); frame n is centred at n * 10 ms."""
     padded = np.pad(audio.samples, _WINDOW // 2 + 1)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    frames = frames_of(padded, _WINDOW, _HOP)
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_WINDOW), _FFT)))
     return np.asarray(10 * np.log10(power @ _mel_bands() + _POWER_FLOOR))
 
