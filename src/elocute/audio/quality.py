@@ -41,7 +41,7 @@ def measure_quality(samples: Float32, *, clipped: float, source_rate_hz: int, so
     return AudioQuality(
         duration_s=len(samples) / SAMPLE_RATE_HZ,
         peak=float(np.abs(samples).max()),
-        rms_db=float(10 * np.log10(max(np.mean(np.square(samples, dtype=np.float64)), 1e-12))),
+        rms_db=float(10 * np.log10(max(float(np.mean(np.square(samples, dtype=np.float64))), 1e-12))),
         speech_s=speech_s,
         snr_db=snr_db,
         clipped=clipped,
