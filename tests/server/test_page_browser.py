@@ -413,6 +413,19 @@ def test_attempts_are_kept_for_this_visit_with_progress(open_page: Callable[...,
     assert page.locator("#attempts tr").count() == 1
 
 
+def test_sounds_that_were_wrong_in_this_visit_are_counted(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    for text in ("Can you kelp me find the zoo?", "Can you help me find the zoo?"):
+        assert page.locator("#wrong-sounds").count() == 0  # one attempt has no halves
+        read_file(page, "zoo.flac", text)
+        wait_for(page, "Done: ")
+        page.locator("#status").evaluate("e => { e.textContent = ''; }")
+    (row,) = page.locator("#wrong-sounds tbody tr").all_inner_texts()
+    assert row.startswith("/k/ as in ")
+    assert row.split("\t")[1:] == ["1 of 2", "0 of 1"]
+    assert violations(page) == []
+
+
 def test_a_word_is_played_where_it_was_said(open_page: Callable[..., Page]) -> None:
     spy = """
       const start = AudioBufferSourceNode.prototype.start;

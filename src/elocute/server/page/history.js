@@ -3,9 +3,11 @@
 import { scoreText } from "./captions.js";
 import { byId, el, svg } from "./dom.js";
 import { Player } from "./player.js";
+import { exampleOf, ipa } from "./sounds.js";
 
 const KEY = "elocute.attempts";
 const MOST = 50;
+const MOST_SOUNDS = 6;
 
 export class History {
   /** @param {(attempt: object) => void} onShow */
@@ -59,7 +61,8 @@ export class History {
     byId("history").hidden = this.attempts.length === 0;
     byId("attempts").replaceChildren(...this.attempts.map((attempt, n) => this.row(attempt, n)).reverse());
     const same = this.current === null ? [] : this.attempts.filter((attempt) => isSameText(attempt, this.current));
-    byId("progress").replaceChildren(...chart(same.map(({ report }) => report.utterance.total).filter((total) => total !== null)));
+    const totals = same.map(({ report }) => report.utterance.total).filter((total) => total !== null);
+    byId("progress").replaceChildren(...chart(totals), ...wrongSounds(this.attempts));
   }
 
   row({ number, report }, n) {
@@ -123,5 +126,39 @@ function chart(totals) {
   return [
     el("p", { class: "label" }, `This sentence: ${scoreText(totals[0])} at first, ${scoreText(totals.at(-1))} now`),
     svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": name, class: "chart" }, ...rules, line, ...dots, last),
+  ];
+}
+
+/** Sounds that were wrong in this visit, in its earlier and its later attempts; nothing for fewer than two attempts. */
+function wrongSounds(attempts) {
+  const scored = attempts.filter(({ report }) => report.utterance.total !== null);
+  const half = Math.floor(scored.length / 2);
+  const counts = new Map();
+  scored.forEach(({ report }, n) => {
+    const side = n < half ? 0 : 1;
+    for (const word of report.words) {
+      if (word.text_index === null || word.error === "omission" || word.error === "truncation") continue;
+      for (const { expected, error } of word.phonemes) {
+        if (expected === null) continue;
+        if (!counts.has(expected)) counts.set(expected, [{ wrong: 0, said: 0 }, { wrong: 0, said: 0 }]);
+        counts.get(expected)[side].said += 1;
+        counts.get(expected)[side].wrong += error === null ? 0 : 1;
+      }
+    }
+  });
+  const share = ({ wrong, said }) => (said === 0 ? 0 : wrong / said);
+  const wrong = [...counts]
+    .filter(([, [before, after]]) => before.wrong + after.wrong > 0)
+    .sort(([, [, one]], [, [, other]]) => share(other) - share(one) || other.wrong - one.wrong)
+    .slice(0, MOST_SOUNDS);
+  if (half === 0 || wrong.length === 0) return [];
+  const cell = ({ wrong, said }) => (said === 0 ? "-" : `${wrong} of ${said}`);
+  const rows = wrong.map(([phone, sides]) =>
+    el("tr", {}, el("th", { scope: "row" }, `/${ipa(phone)}/ as in ${exampleOf({ expected: phone, ipa: ipa(phone) })}`), ...sides.map((side) => el("td", {}, cell(side)))),
+  );
+  const head = ["Sound", `Wrong in the first ${half}`, `Wrong in the last ${scored.length - half}`].map((name) => el("th", { scope: "col" }, name));
+  return [
+    el("p", { class: "label" }, "Sounds to work on, over this visit; a few attempts show little, so these are counts, not verdicts"),
+    el("table", { id: "wrong-sounds" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)),
   ];
 }
