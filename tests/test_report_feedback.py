@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Literal
 
+import pytest
 from cli_reports import phone, report, weather
 from cli_reports import word as listed_word
 
+from elocute.assessor import Assessor
+from elocute.config import AssessorConfig
+from elocute.errors import ConfigError
+from elocute.phones import PHONES, phonemize
 from elocute.report import Feedback, Mispronunciation, PhoneReport, Report, WordReport
 from elocute.report_feedback import MOST_PIECES, feedback_of, next_sentence, outcome_of, with_suggestions
 from elocute.report_writer import _mispronunciations
+from planted import RatedBackend, recording
 
 
 def wrong(expected: str, actual: str | None, probability: float = 0.9) -> PhoneReport:
@@ -53,6 +60,30 @@ def test_think_said_as_sink_by_a_mandarin_speaker() -> None:
     assert "Mandarin" not in suggestion(source)
     assert "Mandarin lacks /θ/; usual substitutes: [s]" in suggestion(source, "teacher", "Mandarin")
     assert "new trick" in suggestion(source, "child", "zh")
+
+
+@pytest.mark.parametrize("level", ["child", "learner", "teacher"])
+def test_the_whole_way_from_what_was_heard_to_the_suggestion(level: Literal["child", "learner", "teacher"]) -> None:
+    """With the scorer and the detector that ship."""
+    said = [item.symbol for item in phonemize("I think so").phones]
+    said[said.index("TH")] = "S"
+    assessor = Assessor(AssessorConfig(l1="zh", advice=level), backend=RatedBackend(PHONES, said, certainty=0.99))
+    done = assessor.assess(recording(2.0), "I think so")
+    (item,) = done.mispronunciations
+    assert (item.word, item.expected, item.actual) == ("think", "TH", "S")
+    for part in ("between your teeth", "Mandarin", "sick/thick", "sink/think"):
+        assert part in (item.suggestion or "")
+    (piece,) = done.feedback
+    assert (piece.level, piece.source) == (level, "rules")
+    silent = Assessor(AssessorConfig(advice="off"), backend=RatedBackend(PHONES, said, certainty=0.99))
+    off = silent.assess(recording(2.0), "I think so")
+    assert off.feedback == ()
+    assert [one.suggestion for one in off.mispronunciations] == [None]
+
+
+def test_an_unknown_reader_of_advice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="advice is 'parent'; expected one of off, child, learner, teacher"):
+        Assessor(AssessorConfig(advice="parent"))  # type: ignore[arg-type]
 
 
 def test_the_first_language_is_named_only_where_it_explains_the_slip() -> None:

@@ -10,7 +10,8 @@ from cli_reports import phone, report, weather, word
 from rich.cells import cell_len
 from rich.console import Console
 
-from elocute.cli.table import _KEYWORDS, ASCII, UNICODE, Marks, fluency_line, practice_goals, render, word_note
+from elocute.cli.table import ASCII, UNICODE, Marks, fluency_line, practice_goals, render, word_note
+from elocute.feedback.sounds import KEYWORDS
 from elocute.phones import PHONES, phonemize
 from elocute.report import Heard, PhoneReport, Report, UtteranceScores
 
@@ -234,6 +235,6 @@ def test_fluency_is_one_readable_line() -> None:
 
 
 def test_every_phone_has_a_word_that_has_it() -> None:
-    assert set(_KEYWORDS) == set(PHONES)
-    for symbol, keyword in _KEYWORDS.items():
+    assert set(KEYWORDS) == set(PHONES)
+    for symbol, keyword in KEYWORDS.items():
         assert symbol in [item.symbol for item in phonemize(keyword).phones]

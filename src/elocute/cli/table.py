@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elocute.cli.prosody_lines import break_line, melody_line, stress_notes
+from elocute.feedback.sounds import KEYWORDS
 from elocute.report import Feedback, FluencyFacts, Mispronunciation, PhoneReport, Report, WordReport
 
 GOOD = 0.8
@@ -24,14 +25,6 @@ _WORD_NOTES = {
 }
 _MOST_NOTES = 3
 _MOST_GOALS = 3
-_KEYWORDS = {
-    "AA": "father", "AE": "cat", "AH": "cup", "AO": "law", "AW": "now", "AY": "my", "B": "be", "CH": "chair",
-    "D": "do", "DH": "this", "EH": "bed", "ER": "bird", "EY": "day", "F": "five", "G": "go", "HH": "he", "IH": "sit",
-    "IY": "see", "JH": "job", "K": "key", "L": "let", "M": "me", "N": "no", "NG": "sing", "OW": "home", "OY": "boy",
-    "P": "pen", "R": "red", "S": "say", "SH": "she", "T": "two", "TH": "think", "UH": "book", "UW": "too",
-    "V": "very", "W": "we", "Y": "yes", "Z": "zoo", "ZH": "vision",
-}  # fmt: skip
-"""A common word with each phone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +297,7 @@ def fluency_line(facts: FluencyFacts) -> str:
 
 def _explained(symbol: str) -> str:
     """A phone with a word in which everybody knows it."""
-    return f"{symbol} as in '{_KEYWORDS[symbol]}'" if symbol in _KEYWORDS else symbol
+    return f"{symbol} as in '{KEYWORDS[symbol]}'" if symbol in KEYWORDS else symbol
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -159,7 +159,17 @@ def _best(items: Sequence[tuple[Known, Known, str]]) -> list[str]:
         used |= {one.word, other.word}
         if len(chosen) == PER_CONFUSION:
             break
-    return [f"{one.word} {other.word} {place} {max(one.level, other.level)}" for one, other, place in chosen]
+    return [f"{one.word} {other.word} {place} {_level(one, other)}" for one, other, place in chosen]
+
+
+def _level(one: Known, other: Known) -> int:
+    """Whom a pair is for: the rarer word decides, but for classics, which are good for children, too."""
+    return min(max(one.level, other.level), 2 if _is_classic(one, other) else 3)
+
+
+def _is_classic(one: Known, other: Known) -> bool:
+    """Whether teachers have always used the pair."""
+    return tuple(sorted((one.word, other.word))) in CLASSICS
 
 
 def _cost(one: Known, other: Known) -> float:
@@ -167,7 +177,7 @@ def _cost(one: Known, other: Known) -> float:
     rarer = max(one.rank, other.rank)
     letters = max(len(one.word), len(other.word))
     endings = sum(word.word.endswith(("s", "ed", "ing")) and len(word.word) > 4 for word in (one, other))
-    classic = 10.0 * (tuple(sorted((one.word, other.word))) in CLASSICS)
+    classic = 10.0 * _is_classic(one, other)
     return -classic + rarer / 1000 + 0.8 * letters + 1.5 * endings + 0.5 * (len(one.stressed) > 4)
 
 
