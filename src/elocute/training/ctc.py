@@ -207,7 +207,7 @@ class Trainer:
         self.held = self.held or self._held_batches()
         found = np.zeros(4)
         self.model.eval()
-        with torch.inference_mode():
+        with torch.no_grad():  # what a model caches while it is measured, it trains with later
             for batch in self.held:
                 moved = batch.to(self.device)
                 logits = self._logits(self.model, moved, wants_masks=False)
