@@ -266,19 +266,19 @@ _ANY = [code for code in range(0x30000) if unicodedata.category(chr(code)) not i
 
 def bombs() -> list[tuple[str, bytes]]:
     """What is no recording, or one that is far larger than its file."""
-    zeros = np.zeros(16_000 * 600, dtype=np.float32)
+    zeros = np.zeros(16_000 * 90, dtype=np.float32)
     page = b"<!doctype html><html><body>no sound</body></html>"
     found = [
         ("empty", b""),
         ("one byte", b"\x00"),
         ("page", page),
         ("PNG", b"\x89PNG\r\n\x1a\n" + bytes(100)),
-        ("gzip bomb", gzip.compress(bytes(10**8), 9)),
+        ("gzip bomb", gzip.compress(bytes(2 * 10**7))),
         ("zip bomb", _zipped()),
         ("zeros", bytes(10**6)),
-        ("ten minutes of silence, flac", encoded(zeros, "flac")),
-        ("ten minutes of silence, webm", encoded(zeros, "webm")),
-        ("ten minutes of silence, mp3", encoded(zeros, "mp3")),
+        ("90 s of silence, flac", encoded(zeros, "flac")),
+        ("90 s of silence, webm", encoded(zeros, "webm")),
+        ("90 s of silence, mp3", encoded(zeros, "mp3")),
         ("nested boxes, mp4", _nested_boxes()),
         ("EBML of unknown size", b"\x1aE\xdf\xa3" + b"\x01" + b"\xff" * 7 + bytes(50)),
         ("ID3 of 256 MB", b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(100)),

@@ -26,6 +26,8 @@ from served import EXAMPLES, KINDS, Client, Running, encoded, form, recordings, 
 
 FLAT_MB = 10.0
 """Memory of server and workers together may grow by so many megabytes in 1,000 requests."""
+_FEWEST = 500
+"""Requests from which on growth is judged, and not only told."""
 _SETTLED = 0.25
 """Share of a soak that is left out of the slope: buffers find their size."""
 _SAMPLES = 100
@@ -185,7 +187,11 @@ def main() -> int:
     if options.requests:
         slope = slope_mb(tally.memory)
         print(f"growth       {slope:+.2f} MB per 1,000 requests (allowed: {FLAT_MB:g})")
-        found += [f"memory grows by {slope:.1f} MB per 1,000 requests"] if slope > FLAT_MB else []
+        found += (
+            [f"memory grows by {slope:.1f} MB per 1,000 requests"]
+            if slope > FLAT_MB and options.requests >= _FEWEST
+            else []
+        )
     for one in found:
         print(f"FAULT        {one}")
     return 1 if found else 0
