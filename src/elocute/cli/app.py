@@ -92,6 +92,8 @@ _FIRST_STEPS = (
     'elocute assess me.wav "I think so"                  a table',
     'elocute assess me.wav "I think so" --format json    the whole report',
     'elocute phones "The weather is nice"                what should be said',
+    'elocute predict "The weather is nice" --l1 zh       what will be hard',
+    "elocute profile reports.jsonl --html me.html        what got better",
     "elocute batch manifest.jsonl -o reports.jsonl       many recordings",
     "elocute serve                                       a page, and reports by HTTP",
     "elocute doctor                                      does everything work?",

@@ -38,6 +38,7 @@ EXAMPLES = (
     "elocute evaluate l2arctic DIR --json mdd.json",
     "elocute evaluate robustness DIR --noise NOISES --limit 200 --plot totals.svg",
     "elocute evaluate localisation DIR --split test --limit 100",
+    "elocute evaluate l1 DIR --heldout RUNS --l1 zh --against ar",
     "elocute evaluate durations DIR --held-out RUN/held-out",
     "elocute evaluate pauses DIR --split test --limit 200",
     "elocute evaluate pitch DIR DIR --limit 100",
