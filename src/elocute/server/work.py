@@ -23,8 +23,8 @@ from elocute.types import Audio
 
 _NO_PROFILE = "nothing is known of the first language {!r}, so it changes nothing in this report"
 MAX_PHONES = 1000
-"""A minute of speech hardly has more. The time for a report grows with phones and seconds, to 15 s of CPU for 644 phones
-(1,000 characters of English) in 60 s. Characters do not bound phones: 1,000 digits are 3,000 phones."""
+"""A minute of speech hardly has more. The time for a report grows with phones and seconds, to 15 s of CPU for 644
+phones (1,000 characters of English) in 60 s. Characters do not bound phones: 1,000 digits are 3,000 phones."""
 
 _GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "sentence": "FullText"}
 
