@@ -26,7 +26,7 @@ _SCALE = 100
 _SEED = 0
 _NOTES = {
     "nats": "per phone, more is better; the counts behind 'none' saw these very phones, which flatters it.",
-    "named": "a profile of another language also halves what was counted with Mandarin speakers, which alone helps here: "
+    "named": "a profile of another language also halves what was counted with Mandarin speakers, which helps here: "
     "compare the right language with wrong ones, not with none.",
 }
 
@@ -197,6 +197,6 @@ def _render(result: FirstLanguages) -> Iterator[RenderableType]:
         table.add_row(foreseen.predictor, foreseen.level, str(foreseen.n), with_interval(foreseen.scc))
     yield with_note(
         table,
-        "with how badly people scored the word or phone; more is better, 0 is nothing foreseen. Means of a resample are "
-        "noisier than those of all, so that intervals of word types lie low.",
+        "with how badly people scored the word or phone; more is better, 0 is nothing foreseen. Means of a resample "
+        "are noisier than those of all, so that intervals of word types lie low.",
     )
