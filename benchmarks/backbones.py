@@ -273,8 +273,8 @@ def measure(name: str, device: str, *, tiny: bool, as_device: str) -> dict[str, 
             command += ["--device", as_device, *(["--tiny"] if tiny else [])]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
             if done.returncode != 0:
-                lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-                row["failed"] = f"{step}: {lines[-1][:300] if lines else f'killed by signal {-done.returncode}'}"
+                lines = [line for line in done.stderr.splitlines() if "Error" in line and not line.startswith(" ")]
+                row["failed"] = f"{step}: {lines[-1][:300] if lines else f'ended with {done.returncode}'}"
                 break
             row |= json.loads(done.stdout.strip().splitlines()[-1])
             print(f"{name} {step}: {done.stdout.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
@@ -369,7 +369,7 @@ def table(results: dict[str, Any]) -> str:
         notes = [note for note in (family.note, *reasons) if note]
         marks += [f"{family.label}: {'; '.join(notes)}."] if notes else []
         parameters = max(row.get("parameters", 0) for row in measured)
-        cells = [family.label, f"{parameters / 1e6:.0f} M", f"{family.frame_ms} ms"]
+        cells = [family.label, f"{parameters / 1e6:.0f} M" if parameters else "-", f"{family.frame_ms} ms"]
         for _, where in HEADINGS[3:]:
             device, key = where.split()
             value = rows.get((name, device), {}).get(key)

@@ -92,21 +92,36 @@ def test_both_graphs_of_a_family_are_backends_and_agree_with_torch(family: str, 
     assert "ConvInteger" not in facts.operators
 
 
-def test_a_batch_is_each_of_its_recordings(tmp_path: Path) -> None:
-    from elocute.export.graph import to_onnx
+def test_batches_and_weights_beside_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a model of two gigabytes goes through, on a small one: weights in a file of their own, int8 made from it."""
+    import elocute.export.graph as graph
+    from elocute.assets import open_model
 
-    class Energy(torch.nn.Module):
+    class Small(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.linear = torch.nn.Conv1d(1, 16, 160, stride=160), torch.nn.Linear(16, 16)
+
         def forward(self, samples: torch.Tensor) -> torch.Tensor:
-            return samples.unfold(1, 160, 160).square().mean(dim=2)
+            return self.linear(torch.relu(self.conv(samples[:, None])).transpose(1, 2))
 
-    to_onnx(Energy(), tmp_path / "energy.onnx", outputs=("energy",), shortest=1600)
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(tmp_path / "energy.onnx"), providers=["CPUExecutionProvider"])
-    for batch, n in ((1, 1600), (3, 1759), (2, 33_333)):
-        samples = np.random.default_rng(n).normal(size=(batch, n)).astype(np.float32)
-        (found,) = session.run(None, {"samples": samples})
-        np.testing.assert_allclose(found[-1], Energy()(torch.from_numpy(samples[-1:]))[0].numpy(), rtol=1e-5)
+    monkeypatch.setattr(graph, "LARGEST_FILE", 0)
+    torch.manual_seed(0)
+    module = Small().eval()
+    graph.to_onnx(module, tmp_path / "model.onnx", outputs=("states",), shortest=1600)
+    graph.quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx")
+    assert facts_of(tmp_path / "model.onnx").files == ("model.onnx", "model.onnx.data")
+    assert facts_of(tmp_path / "model.int8.onnx").files == ("model.int8.onnx", "model.int8.onnx.data")
+    for name, tolerance in (("model.onnx", 1e-5), ("model.int8.onnx", 0.05)):
+        session = open_model(tmp_path / name, threads=1)
+        for batch, n in ((1, 1600), (3, 1759), (2, 33_333)):
+            samples = np.random.default_rng(n).normal(size=(batch, n)).astype(np.float32)
+            (found,) = session.run(None, {"samples": samples})
+            expected = module(torch.from_numpy(samples[-1:])).detach().numpy()
+            np.testing.assert_allclose(found[-1:], expected, atol=tolerance)
+    module.forward = lambda other: module.linear(other)  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=r"Small cannot be exported: .*top-level keys"):
+        graph.to_onnx(module, tmp_path / "other.onnx", outputs=("states",), shortest=1600)
 
 
 @pytest.mark.parametrize(

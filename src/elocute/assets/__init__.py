@@ -72,5 +72,6 @@ def open_model(source: str | Path, *, threads: int | None = None) -> Any:
         options.intra_op_num_threads = threads
     if isinstance(source, Path) and not source.is_file():
         raise ConfigError(f"model {source} not found; expected an ONNX file")
-    model = source.read_bytes() if isinstance(source, Path) else read_asset(f"{source}.onnx")
+    # By its path: weights of gigabytes lie in a file beside the graph.
+    model = str(source) if isinstance(source, Path) else read_asset(f"{source}.onnx")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -74,7 +74,8 @@ def to_onnx(
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            cause = error.__cause__ or error  # the error itself is a page of advice
+            reason = (str(cause).strip() or type(cause).__name__).splitlines()[0][:300]
             raise ConfigError(f"{type(module).__name__} cannot be exported: {reason}; see -v for where") from error
     if program is None:
         raise ConfigError("torch.onnx.export returned nothing; expected an ONNX program")

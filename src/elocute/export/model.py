@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from elocute.acoustic.huggingface import HuggingFaceBackend
+from elocute.acoustic.huggingface import HuggingFaceBackend, fine_frames
 from elocute.acoustic.vocabulary import Folding
 from elocute.errors import ConfigError
 from elocute.export.front_end import front_end_of
@@ -93,7 +93,7 @@ class ExportedModel(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Samples (B, N), all of one length, to log-probabilities (B, T, P); each row sums to 1 after exp."""
-        logits = self.model(self.front_end(samples)).logits
+        logits = fine_frames(self.model(self.front_end(samples)).logits, self.model.config)
         folded: Tensor = self.fold(F.log_softmax(logits, dim=-1))
         return folded
 
