@@ -111,7 +111,7 @@ class Assessor:
             raise ConfigError(f"threads is {self.config.threads}; expected 1 or more, or None for as many as it takes")
         self.backend = backend or load_backend(self.config.backend, threads=self.config.threads)
         phone_set = self.backend.phone_set
-        if phone_set.symbols != PHONES or any(len(tokens) != 1 for tokens in phone_set.tokens):
+        if phone_set.symbols != PHONES:
             raise ConfigError(
                 f"backend {self.backend.name} has {len(phone_set.symbols)} phones; the embedded scorer expects the 39 "
                 "ARPABET phones in alphabetical order"

@@ -133,9 +133,18 @@ class HuggingFaceBackend:
         inputs = self.features(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact, _threads(self._threads):
-            logits = self.model(**inputs.to(self._device)).logits[0]
+            logits = fine_frames(self.model(**inputs.to(self._device)).logits, self.model.config)[0]
             log_probs: Float32 = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
         return log_probs
+
+
+def fine_frames(logits: Any, config: Any) -> Any:
+    """What a CTC head says, a row for each of its own frames: torch tensors (B, T, k * V) to (B, T * k, V).
+
+    A head of `elocute train ctc` may divide each of the encoder's frames into k; its config says so.
+    """
+    parts = getattr(config, "frame_upsampling", 1)
+    return logits.reshape(logits.shape[0], -1, logits.shape[2] // parts) if parts > 1 else logits
 
 
 @contextmanager
