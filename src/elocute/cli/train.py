@@ -132,8 +132,25 @@ def phone_times(
 @app.command()
 def scorer(
     speechocean: Corpus,
-    heldout: Annotated[Path, typer.Option(help="Folder of the acoustic folds' held-out posteriors.")],
     out: Annotated[Path, typer.Option(help="Folder for scorer.onnx, its card and the out-of-fold predictions.")],
+    heldout: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the acoustic folds' held-out posteriors, where the model trained on the corpus."),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Without --heldout: acoustic model that hears the corpus. It must not have trained on it.",
+        ),
+    ] = None,
+    any_backend: Annotated[
+        bool,
+        typer.Option(
+            "--any-backend",
+            help="Drop ratings and draw the sharpness of what was heard, so that the scorer does for any backend.",
+        ),
+    ] = False,
     folds: int = 5,
     fold_seed: int = 1,
     native: Annotated[
@@ -160,7 +177,11 @@ def scorer(
         for option, value in (("--features", features), ("--seeds", seeds), ("--epochs", epochs)):
             if value:
                 raise typer.BadParameter("it is only for --head gopt", param_hint=option)
-        from elocute.training.scorer_run import ScorerRun
+        if (heldout is None) == (backend is None):
+            raise typer.BadParameter(
+                "give --heldout, for models that trained on the corpus, or --backend, for one that did not"
+            )
+        from elocute.training.scorer_run import GENERAL_MEMBERS, MEMBERS, ScorerRun
 
         _train(
             ScorerRun(
@@ -171,9 +192,14 @@ def scorer(
                 fold_seed=fold_seed,
                 native=tuple(native or ()),
                 command=command,
+                backend=backend or "embedded",
+                is_general=any_backend,
+                members=GENERAL_MEMBERS if any_backend else MEMBERS,
             )
         )
         return
+    if heldout is None:
+        raise typer.BadParameter("--head gopt needs it", param_hint="--heldout")
     from elocute.training.gopt import GoptTraining
     from elocute.training.gopt_run import GoptRun
 
