@@ -293,7 +293,8 @@ def _errors(places: Places, profile: L1Profile | None) -> Float64:
 
 def _expected(places: Places, errors: Float64) -> Float64:
     """Log of the evidence that was expected, nats."""
-    return np.log(np.maximum((errors * places.evidence).sum(axis=1), 1e-300))
+    expected: Float64 = np.log(np.maximum((errors * places.evidence).sum(axis=1), 1e-300))
+    return expected
 
 
 def _named(places: Places, errors: Float64) -> Float64:

@@ -23,11 +23,11 @@ from elocute.assets import load_onnxruntime
 from elocute.corpora.speechocean762 import ScoredUtterance, read_speechocean762, speaker_folds
 from elocute.evaluation import pcc, write_predictions
 from elocute.evaluation.provenance import commit_of_checkout
+from elocute.export.graph import strip
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES
 from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
 from elocute.training.ablation import ablate
 from elocute.training.detector import fit_detector, judge
-from elocute.training.export import strip
 from elocute.training.listening import bent, hear_all
 from elocute.training.native_rows import Natives, native_rows
 from elocute.training.planting import insert_word, plant_errors
