@@ -19,8 +19,8 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
-from elocute.phones.g2p import ModelG2P, decode_greedy
 from elocute.export.graph import strip
+from elocute.phones.g2p import ModelG2P, decode_greedy
 from elocute.training.g2p import guess
 from elocute.training.g2p_data import score, split_lexicon
 from elocute.training.g2p_model import G2PModelConfig, G2PNetwork, encode_words
