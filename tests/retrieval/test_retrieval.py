@@ -280,6 +280,18 @@ def test_folds_share_no_speaker() -> None:
     assert kinds > {"same"}
 
 
+def test_what_nobody_could_tell_is_in_no_index_and_yet_wrong() -> None:
+    said = (Said(kind="same", phone="K"), Said(kind="unknown", phone=None), Said(kind="deleted", phone=None))
+    phones = tuple(
+        AnnotatedPhone(canonical=symbol, stress=None, said=one, start_s=0.0, end_s=0.0)
+        for symbol, one in zip(("K", "AE", "T"), said, strict=True)
+    )
+    item = Spoken(id="1", speaker="s", audio=EXAMPLES, phones=phones, is_sure=(True, False, False))
+    assert item.said == ("K", "AE")  # what the lattice aligns
+    assert item.said_is_sure == (True, False)
+    assert item.perceived == ("K", "<unk>")
+
+
 def test_corpora_without_folds_say_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="only speechocean762 is dealt into folds"):
         read_spoken("native", tmp_path, fold=Fold(number=0))

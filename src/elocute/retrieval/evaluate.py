@@ -142,7 +142,7 @@ def _by_phone(item: Answered, *, strict: bool) -> Counts:
 
 def _by_alignment(item: Answered) -> Counts:
     """Outcomes of the decoded string."""
-    return aligned_counts(item.spoken.canonical, item.spoken.said, item.decoded)
+    return aligned_counts(item.spoken.canonical, item.spoken.perceived, item.decoded)
 
 
 def _rates(counts: Sequence[Counts], speaker: Int64, draws: Draws) -> dict[str, Estimate]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from elocute.corpora.l2arctic import read_l2arctic
+from elocute.corpora.l2arctic import UNKNOWN, read_l2arctic, spliced
 from elocute.corpora.l2arctic_annotation import AnnotatedPhone, Said
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, ScoredWord, read_speechocean762, speaker_folds
 from elocute.corpora.transcribed import read_transcribed
@@ -59,6 +59,13 @@ class Spoken:
     def said(self) -> tuple[str, ...]:
         """What was, where it is known, else what should have been; nothing for what was left out."""
         return tuple(phone.said.phone or phone.canonical for phone in self.phones if phone.said.kind != "deleted")
+
+    @property
+    def perceived(self) -> tuple[str, ...]:
+        """What annotators heard, `UNKNOWN` where they could not tell."""
+        return spliced(
+            [None if phone.said.kind == "deleted" else phone.said.phone or UNKNOWN for phone in self.phones], ()
+        )
 
     @property
     def said_is_sure(self) -> tuple[bool, ...]:
