@@ -41,6 +41,8 @@ OTHER: dict[str, tuple[str, str, object]] = {
     "variants": ("false", "off", False),
     "sensitivity": ('"high"', "high", "high"),
     "confusions": ("false", "0", False),
+    "l1": ('"zh"', "zh", "zh"),
+    "advice": ('"teacher"', "teacher", "teacher"),
     "pitch": ('"praat"', "praat", "praat"),
 }
 

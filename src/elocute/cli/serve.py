@@ -10,11 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from elocute.cli.options import (
+    DEFAULT_ADVICE,
     DEFAULT_SCALE,
     DEFAULT_SENSITIVITY,
     DEFAULTS,
+    AdviceChoice,
     BackendName,
     Confusions,
+    FirstLanguage,
     ScaleChoice,
     SensitivityChoice,
     Variants,
@@ -90,6 +93,8 @@ def serve(
     variants: Variants = DEFAULTS.variants,
     sensitivity: SensitivityChoice = DEFAULT_SENSITIVITY,
     confusions: Confusions = DEFAULTS.confusions,
+    l1: FirstLanguage = DEFAULTS.l1,
+    advice: AdviceChoice = DEFAULT_ADVICE,
     pitch: Annotated[str, typer.Option(metavar="NAME", help="Pitch tracker.")] = DEFAULTS.pitch,
     verbose: Verbose = False,
 ) -> None:
@@ -130,6 +135,6 @@ def _given(ctx: typer.Context) -> dict[str, Any]:
         if name not in _NO_SETTINGS and source is not None and source.name == "COMMANDLINE":
             given[name] = value
     given |= {"scale": int(given["scale"].value)} if "scale" in given else {}
-    given |= {"sensitivity": given["sensitivity"].value} if "sensitivity" in given else {}
+    given |= {name: given[name].value for name in ("sensitivity", "advice") if name in given}
     given |= {"cors": tuple(given["cors"])} if "cors" in given else {}
     return given
