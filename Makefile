@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench card examples browser constraints clean
+.PHONY: help setup demo test lint format bench load fuzz card examples browser constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,8 +30,10 @@ format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## speed and memory: every script in benchmarks/
-	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+# browser.py needs Chromium, backbones.py an hour: run these by themselves.
+bench: $(VENV)/.dev ## speed and memory: the scripts in benchmarks/ that need nothing else
+	@set -e; for script in $(filter-out %/browser.py %/backbones.py,$(wildcard benchmarks/[!_]*.py)); do \
+	  echo "== $$script"; $(BIN)/python "$$script"; done
 
 load: $(VENV)/.dev ## 8 clients for 60 s on a real server: make load [ARGS="--requests 2000"], the soak test
 	$(BIN)/python tools/load.py $(ARGS)
