@@ -61,7 +61,9 @@ def test_the_server_has_one_assessor_for_each_language_and_takes_those_without_a
     from elocute.server.work import Desk
 
     desk = Desk(AssessorConfig(threads=1))
-    plain = Wanted(audio=b"", text="", detail="full", l1=None, scale=100, shape="native", sensitivity="normal")
+    plain = Wanted(
+        audio=b"", text="", detail="full", l1=None, scale=100, shape="native", sensitivity="normal", advice="learner"
+    )
     found = {l1: desk.assessor(replace(plain, l1=l1)) for l1 in (None, "zh", "es", "sw")}
     assert [one.l1 and one.l1.code for one in found.values()] == [None, "zh", "es", None]
     assert found["sw"] is found[None]

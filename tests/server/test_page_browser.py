@@ -325,12 +325,21 @@ def test_the_page_shows_what_the_library_says(open_page: Callable[..., Page], tm
 
     page = open_page()
     page.select_option("#sensitivity", "high")
+    page.select_option("#l1", label="Mandarin")
+    page.select_option("#advice", "child")
+    page.reload()
+    assert (page.input_value("#l1"), page.input_value("#advice"), page.input_value("#sensitivity")) == (
+        "zh",
+        "child",
+        "normal",
+    )
+    page.select_option("#sensitivity", "high")
     read_file(page, "museum-dropped.flac", "We are going to the new museum.")
     wait_for(page, "Done: ")
     with page.expect_download() as saved:
         page.click("#export")
     saved.value.save_as(tmp_path / "report.json")
-    assessor = Assessor(AssessorConfig(sensitivity="high"))
+    assessor = Assessor(AssessorConfig(sensitivity="high", l1="zh", advice="child"))
     report = assessor.assess(EXAMPLES / "museum-dropped.flac", "We are going to the new museum.")
     assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
     assert "only 6 of 7 words" in page.inner_text("#warnings")

@@ -6,12 +6,15 @@ import ast
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import elocute
 from elocute.phones.inventory import PHONES, VOWELS, ipa_name
+from elocute.phones.l1 import l1_codes, l1_profile
 from elocute.picture import colours
+from elocute.server.wanted import Advice
 
 PAGE = Path(elocute.__file__).parent / "server" / "page"
 SCRIPTS = sorted(PAGE.glob("*.js"))
@@ -54,6 +57,23 @@ def test_every_element_that_a_script_asks_for_is_there_once() -> None:
     }
     assert "record" in asked
     assert asked <= set(ids)
+
+
+def test_the_page_offers_every_first_language_and_every_reader_of_advice() -> None:
+    offered = {
+        name: re.findall(
+            r'<option value="(\w*)"[^>]*>([^<]*)', re.search(rf'id="{name}">(.*?)</select>', page, re.S)[1]
+        )
+        for page in [read("index.html")]
+        for name in ("l1", "advice")
+    }
+    assert offered["l1"][0] == ("", "not said")
+    assert dict(offered["l1"][1:]) == {code: l1_profile(code).name for code in l1_codes()}
+    assert {level for level, _ in offered["advice"]} == {*get_args(Advice)} - {"off"}
+    # Every wish has an element: the script asks for them by a list of names.
+    wishes = re.search(r"WISHES = \[(.*?)\]", read("app.js"))
+    assert wishes
+    assert set(re.findall(r'"(\w+)"', wishes[1])) <= {at.get("id") for _, at in Document().elements}
 
 
 @pytest.mark.parametrize(

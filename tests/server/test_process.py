@@ -38,7 +38,9 @@ def desk() -> Iterator[DeskProcess]:
 
 
 def job(data: bytes, text: str = TEXTS["car"]) -> Assess:
-    asked = Wanted(audio=b"", text=text, detail="full", l1=None, scale=100, shape="native", sensitivity="normal")
+    asked = Wanted(
+        audio=b"", text=text, detail="full", l1=None, scale=100, shape="native", sensitivity="normal", advice="learner"
+    )
     return Assess(wanted=asked, recording=Recording(data=data, sample_rate=None, max_duration_s=60))
 
 

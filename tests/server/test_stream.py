@@ -237,6 +237,7 @@ def test_words_are_told_as_they_are_written(text: str, stops: list[int]) -> None
         ([start(scale="7")], "bad-request", 1008),
         ([start(txt="x")], "bad-request", 1008),
         ([start(text="w " * 600)], "too-large", 1009),
+        ([start(text="9" * 400)], "too-large", 1009),
         ([start(), start()], "bad-request", 1008),
         ([start(), b"\0\0", "stop"], "bad-request", 1008),
         ([start(), STOP], "not-scorable", 1000),

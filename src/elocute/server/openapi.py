@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 
 from elocute.report import Report
 from elocute.server.problems import KINDS, MEDIA_TYPE, Code
-from elocute.server.wanted import LANGUAGES, Detail, Sensitivity, Shape
+from elocute.server.wanted import LANGUAGES, Advice, Detail, Sensitivity, Shape
 
 DESCRIPTION = (
     "Hears a recording of English and its text; says how well every phone, word and sentence was spoken. Recordings "
@@ -72,6 +72,7 @@ _FORM: dict[str, Any] = {
             get_args(Shape),
         ),
         "sensitivity": _text("How readily a sound is called wrong.", "normal", get_args(Sensitivity)),
+        "advice": _text("For whom the advice is written.", "learner", get_args(Advice)),
     },
 }
 

@@ -39,7 +39,7 @@ from elocute.server.problems import Problem, problem_of
 from elocute.server.process import DeskProcess
 from elocute.server.provisional import Followed, Progress, script_of
 from elocute.server.settings import ServerConfig
-from elocute.server.work import Answer, Assess, Follow, Recording
+from elocute.server.work import Answer, Assess, Follow, Recording, check_length
 
 PARTIAL_EVERY_S = 0.15
 """New audio that is worth another look for finished words."""
@@ -91,6 +91,7 @@ class Stream:
             script = await asyncio.to_thread(script_of, asked.wanted.text)
         except ElocuteError as error:
             raise problem_of(error) from error
+        check_length(script.canonical)  # before anybody has read a minute of it
         ready = {"type": "ready", "request_id": self._socket.state.request_id, "words": script.spans}
         await self._send(ready)
         await self._recorded(asked, len(script.canonical.words))

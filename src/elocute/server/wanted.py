@@ -15,6 +15,7 @@ from elocute.server.problems import Problem
 Detail = Literal["full", "word", "sentence"]
 Shape = Literal["native", "azure"]
 Sensitivity = Literal["low", "normal", "high"]
+Advice = Literal["off", "child", "learner", "teacher"]
 
 LANGUAGES = ("en-US",)
 L1 = tuple(
@@ -25,7 +26,7 @@ L1 = tuple(
     "sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo yue za zh zu".split()
 )
 """First languages: the two-letter codes of ISO 639-1, and of ISO 639-3 that of Cantonese, which has none there."""
-FIELDS = ("audio", "text", "language", "detail_level", "l1", "scale", "format", "sensitivity")
+FIELDS = ("audio", "text", "language", "detail_level", "l1", "scale", "format", "sensitivity", "advice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +41,7 @@ class Wanted:
         scale: highest score.
         shape: of the answer.
         sensitivity: how readily a phone is flagged.
+        advice: for whom the advice is written.
     """
 
     audio: bytes
@@ -49,6 +51,7 @@ class Wanted:
     scale: int
     shape: Shape
     sensitivity: Sensitivity
+    advice: Advice
 
 
 def wanted(form: Form, defaults: AssessorConfig, *, max_text_chars: int) -> Wanted:
@@ -81,6 +84,7 @@ def wanted(form: Form, defaults: AssessorConfig, *, max_text_chars: int) -> Want
         scale=int(_one_of(form.fields, "scale", scales, str(defaults.scale))),
         shape=cast(Shape, _one_of(form.fields, "format", get_args(Shape), "native")),
         sensitivity=cast(Sensitivity, _one_of(form.fields, "sensitivity", get_args(Sensitivity), defaults.sensitivity)),
+        advice=cast(Advice, _one_of(form.fields, "advice", get_args(Advice), defaults.advice)),
     )
 
 

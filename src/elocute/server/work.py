@@ -19,7 +19,7 @@ from elocute.report import Report
 from elocute.server.problems import Problem
 from elocute.server.provisional import Followed, Progress, follow, script_of
 from elocute.server.wanted import Detail, Wanted
-from elocute.types import Audio
+from elocute.types import Audio, Canonical
 
 _NO_PROFILE = "nothing is known of the first language {!r}, so it changes nothing in this report"
 MAX_PHONES = 1000
@@ -30,7 +30,7 @@ _GRANULARITY: dict[Detail, Granularity] = {"full": "Phoneme", "word": "Word", "s
 
 
 class Desk:
-    """The models of one worker, behind an assessor for each scale, sensitivity and first language that was asked for.
+    """The models of one worker, behind an assessor for each way of assessing that was asked for.
 
     Raises:
         ConfigError: the settings are contradictory, or a model is missing.
@@ -39,20 +39,19 @@ class Desk:
     def __init__(self, config: AssessorConfig) -> None:
         self._config = config
         self._first = Assessor(config)
-        self._others: dict[tuple[int, str, str | None], Assessor] = {}
+        self._others: dict[AssessorConfig, Assessor] = {}
         self._warm_up()
 
     def assessor(self, wanted: Wanted) -> Assessor:
         """The assessor for what is wanted; they share the models. A language without a profile changes nothing."""
         l1 = wanted.l1 if wanted.l1 in l1_codes() else self._config.l1
-        config = replace(self._config, scale=wanted.scale, sensitivity=wanted.sensitivity, l1=l1)
+        config = replace(self._config, scale=wanted.scale, sensitivity=wanted.sensitivity, l1=l1, advice=wanted.advice)
         if config == self._config:
             return self._first
-        key = (wanted.scale, wanted.sensitivity, l1)
-        if key not in self._others:
+        if config not in self._others:
             first = self._first
-            self._others[key] = Assessor(config, backend=first.backend, scorer=first.scorer, detector=first.detector)
-        return self._others[key]
+            self._others[config] = Assessor(config, backend=first.backend, scorer=first.scorer, detector=first.detector)
+        return self._others[config]
 
     def _warm_up(self) -> None:
         """Assess a second of a tone, so that lexicon, G2P model and buffers are there before the first request."""
@@ -140,7 +139,7 @@ class Assess:
             AudioError, TextError, PhoneError, AlignmentError: the recording or the text cannot be used.
         """
         begin_s = time.monotonic()
-        _check_length(self.wanted.text)
+        check_length(phonemize(self.wanted.text))
         audio = self.recording.audio()
         decoded_s = time.monotonic()
         report = desk.assessor(self.wanted).assess(audio, self.wanted.text)
@@ -185,14 +184,13 @@ class Follow:
         )
 
 
-def _check_length(text: str) -> None:
+def check_length(text: Canonical) -> None:
     """Refuse a text that takes too long to say.
 
     Raises:
         Problem: it has too many phones.
-        TextError: it cannot be pronounced.
     """
-    phones = len(phonemize(text).phones)
+    phones = len(text.phones)
     if phones > MAX_PHONES:
         raise Problem(
             "too-large",

@@ -37,15 +37,14 @@ export async function longestRecording() {
  * Have a recording assessed.
  *
  * @param {Blob} blob the recording, as the browser or a file gave it
- * @param {{text: string, sensitivity: string, key: string | null, signal: AbortSignal}} options
+ * @param {{text: string, wishes: object, key: string | null, signal: AbortSignal}} options wishes: other fields of the form
  * @returns {Promise<object>} the report
  */
-export async function assess(blob, { text, sensitivity, key, signal }) {
+export async function assess(blob, { text, wishes, key, signal }) {
   const form = new FormData();
   form.append("audio", blob, nameOf(blob));
   form.append("text", text);
-  form.append("scale", "100");
-  form.append("sensitivity", sensitivity);
+  for (const [name, value] of Object.entries(wishes)) form.append(name, value);
   let answer;
   try {
     answer = await fetch("v1/assess", { method: "POST", body: form, headers: key ? { "X-API-Key": key } : {}, signal });

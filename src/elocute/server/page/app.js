@@ -17,6 +17,8 @@ const LOUD = 0.98;
 const SHORTEST_S = 0.4;
 const SILENCE_S = 1.2; // after the last word, that ends a recording
 const BY_ITSELF = "elocute.by-itself";
+const WISHES = ["sensitivity", "l1", "advice"];
+const REMEMBERED = ["l1", "advice"]; // they are the learner's, and the same tomorrow
 
 const sentence = byId("sentence");
 const record = byId("record");
@@ -91,11 +93,16 @@ async function begin() {
   tell(`Recording. Read the sentence aloud; ${ending}.`);
 }
 
+/** How the recording is to be assessed, beside its text: fields of the server's form. */
+function wishes() {
+  return { scale: "100", ...Object.fromEntries(WISHES.map((name) => [name, byId(name).value])) };
+}
+
 /** A connection over which the recording is assessed while it is made; null where it is to be sent as a whole. */
 function assessedMeanwhile(text) {
   const options = {
     text,
-    sensitivity: byId("sensitivity").value,
+    wishes: wishes(),
     key: sessionStorage.getItem(KEY),
     rate: recording.rate,
     silence: byId("by-itself").checked ? SILENCE_S : null,
@@ -215,7 +222,7 @@ async function tryOften(blob, text, signal) {
     tell("Listening to your recording …");
     offer({ cancel: true });
     try {
-      return await heard(blob, { text, sensitivity: byId("sensitivity").value, key: sessionStorage.getItem(KEY), signal });
+      return await heard(blob, { text, wishes: wishes(), key: sessionStorage.getItem(KEY), signal });
     } catch (error) {
       if (error.kind !== "busy" || count === MOST_TRIES) throw error;
       const wait = Math.min(error.retryAfterS, 30);
@@ -279,6 +286,11 @@ function listen() {
   byId("cancel").addEventListener("click", cancel);
   byId("by-itself").checked = localStorage.getItem(BY_ITSELF) !== "no";
   byId("by-itself").addEventListener("change", (event) => localStorage.setItem(BY_ITSELF, event.target.checked ? "yes" : "no"));
+  for (const name of REMEMBERED) {
+    const kept = localStorage.getItem(`elocute.${name}`);
+    if ([...byId(name).options].some((option) => option.value === kept)) byId(name).value = kept;
+    byId(name).addEventListener("change", (event) => localStorage.setItem(`elocute.${name}`, event.target.value));
+  }
   byId("again").addEventListener("click", () => send(last.blob, last.remark));
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();

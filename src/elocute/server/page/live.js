@@ -13,12 +13,12 @@ export class ConnectionLost extends Error {}
 /** Sends samples while they are recorded, and gets words, and the report in the end. */
 export class Live {
   /**
-   * @param {{text: string, sensitivity: string, key: string | null, rate: number, silence: number | null}} options
+   * @param {{text: string, wishes: object, key: string | null, rate: number, silence: number | null}} options
    * @param {{onReady: (spans: number[][]) => void, onWords: (words: object[]) => void, onEnd: (samples: number) => void,
    *   onFailure: (error: Error) => void}} listeners
    */
-  constructor({ text, sensitivity, key, rate, silence }, listeners) {
-    const start = { type: "start", text, sensitivity, scale: "100", sample_rate: rate, end_of_speech_s: silence };
+  constructor({ text, wishes, key, rate, silence }, listeners) {
+    const start = { type: "start", text, ...wishes, sample_rate: rate, end_of_speech_s: silence };
     this.waiting = [JSON.stringify(key === null ? start : { ...start, key })];
     this.listeners = listeners;
     this.report = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));

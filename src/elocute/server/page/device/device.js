@@ -89,14 +89,14 @@ export class OnDevice {
    * Have a recording assessed here; as `assess` of api.js.
    *
    * @param {Blob} blob
-   * @param {{text: string, sensitivity: string, signal: AbortSignal}} options
+   * @param {{text: string, wishes: object, signal: AbortSignal}} options
    * @returns {Promise<object>} the report
    */
-  async assess(blob, { text, sensitivity, signal }) {
+  async assess(blob, { text, wishes, signal }) {
     let answer;
     if (!this.engine.isReady) this.start();
     try {
-      answer = await this.engine.assess(blob, { text, sensitivity, scale: "100" }, signal);
+      answer = await this.engine.assess(blob, { text, ...wishes }, signal);
     } catch (error) {
       if (error.name === "AbortError") this.tell("Not loaded, as that was cancelled.");
       if (!(error instanceof EngineError)) throw error;
