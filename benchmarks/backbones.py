@@ -224,8 +224,10 @@ def run_step(graph: str) -> Callable[..., dict[str, Any]]:
 
     def step(name: str, *, tiny: bool, device: str, work: Path) -> dict[str, Any]:
         import numpy as np
-        import onnxruntime
 
+        from elocute.assets import load_onnxruntime
+
+        onnxruntime = load_onnxruntime()
         path = work / f"{graph}.onnx"
         if not path.is_file():
             return {}
