@@ -77,7 +77,8 @@ def is_ambiguous(left: str, right: str) -> bool:
     return (
         (a, b) in {("T", "SH"), ("D", "ZH")}
         or (a == "HH" and b == "W")
-        or b == "R"
+        # "ɔj" is also a way to write OY, "aw" one to write AW.
+        or b in {"R", "Y", "W"}
         and a in VOWELS
         or a in VOWELS
         and b in VOWELS
