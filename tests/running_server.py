@@ -29,6 +29,9 @@ TEXTS = {
     "weather-tink": "I think the weather is nice today.",
 }
 REPORT = report([word("car", [phone("K"), phone("AA1"), phone("R")])])
+QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run", "--mute-audio"]  # fmt: skip
+"""Arguments with which Chromium, also as root, asks nobody anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,8 @@ from elocute.evaluation.stress_words import (
     stress_of,
 )
 from elocute.phones import parse_arpabet
-from elocute.prosody.stress import CONTEXT, MEASURES, Measured, embedded_stress
+from elocute.prosody.stress import embedded_stress
+from elocute.prosody.syllables import CONTEXT, MEASURES, Measured
 
 PRESENT = ("P", "R", "EH1", "Z", "AH0", "N", "T")
 

@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 
 from elocute.prosody.pitch import AutocorrelationTracker, Pitch
 from elocute.prosody.stress import (
-    CONTEXT,
     FEATURES,
     LEAST_PROBABILITY,
-    MEASURES,
     StressModel,
     embedded_stress,
     expected_stress,
-    measure_stress,
     spoken_stress,
     stress_features,
     stress_groups,
 )
+from elocute.prosody.syllables import CONTEXT, MEASURES, measure_stress
 from elocute.prosody.timing import Timing
 from elocute.types import SAMPLE_RATE_HZ, Audio, AudioQuality, Phone
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,11 @@ import pytest
 
 from elocute.audio import load_audio
 from elocute.phones import ipa_name
+from elocute.server.settings import ServerConfig
+from running_server import QUIET, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-uvicorn = pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -31,29 +32,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 LEARNER = EXAMPLES.parents[1] / "shared/data/speechocean762/WAVE/SPEAKER9643/096430012.opus"
 TEXT = "My father drives a red car."
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run", "--mute-audio"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A server of our own on a free port."""
-    from elocute.server.app import create_app
-    from elocute.server.settings import ServerConfig
-
-    config = uvicorn.Config(create_app(ServerConfig(workers=1)), host="127.0.0.1", port=0, log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=20)
-    assert not thread.is_alive()
+    with served(ServerConfig(workers=1)) as server:
+        yield f"http://localhost:{server.port}"
 
 
 @pytest.fixture(scope="module")

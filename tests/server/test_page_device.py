@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +13,11 @@ import pytest
 
 from elocute import Assessor
 from elocute.server import problems
+from elocute.server.settings import ServerConfig
+from running_server import QUIET, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-uvicorn = pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
@@ -29,29 +29,14 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = Path(problems.__file__).parent / "page"
 TEXT = "We are going to the new museum."
-QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run", "--mute-audio"]  # fmt: skip
 LONG_MS = 240_000  # to load everything on a machine that is busy with other tests
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A server of our own on a free port."""
-    from elocute.server.app import create_app
-    from elocute.server.settings import ServerConfig
-
-    config = uvicorn.Config(create_app(ServerConfig(workers=1)), host="127.0.0.1", port=0, log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=20)
+    with served(ServerConfig(workers=1)) as server:
+        yield f"http://localhost:{server.port}"
 
 
 @pytest.fixture(scope="module")

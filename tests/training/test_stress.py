@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="needs the extra 'train'")
 from elocute.evaluation.stress_data import StressRow
 from elocute.evaluation.stress_words import is_held_out, known_words
 from elocute.phones import VOWELS
-from elocute.prosody.stress import CONTEXT, FEATURES, MEASURES, Measured, StressModel
+from elocute.prosody.stress import FEATURES, StressModel
+from elocute.prosody.syllables import CONTEXT, MEASURES, Measured
 from elocute.training.stress import StressTraining, finish, fit
 
 LENGTH, LEVEL = MEASURES.index("log_nucleus"), MEASURES.index("level_peak")

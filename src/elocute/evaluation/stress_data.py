@@ -22,7 +22,8 @@ from elocute.evaluation.stress_words import StressedSentence
 from elocute.gop.variants import best_variants
 from elocute.phones import phonemize
 from elocute.prosody.pitch import AutocorrelationTracker, PitchTracker
-from elocute.prosody.stress import Measured, expected_stress, measure_stress
+from elocute.prosody.stress import expected_stress
+from elocute.prosody.syllables import Measured, measure_stress
 from elocute.scorer.features import analyse
 from elocute.types import Audio, Canonical, Phone
 

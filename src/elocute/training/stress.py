@@ -39,7 +39,8 @@ from elocute.evaluation.stress_data import Listener, StressRow, distorted, learn
 from elocute.evaluation.stress_speech import installed
 from elocute.evaluation.stress_words import is_held_out
 from elocute.phones import VOWELS
-from elocute.prosody.stress import FEATURES, MEASURES, StressModel, stress_features
+from elocute.prosody.stress import FEATURES, StressModel, stress_features
+from elocute.prosody.syllables import MEASURES
 from elocute.types import Float32, Float64
 
 log = logging.getLogger(__name__)
