@@ -9,8 +9,9 @@ import pytest
 from elocute.corpora.speechocean762 import ScoredUtterance, read_speechocean762
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
-from elocute.training import listening
+from elocute.training import listening, scorer_run
 from elocute.training.listening import UNBENT_SHARE, bent, hear_all
+from elocute.training.scorer_run import ScorerRun, heard_by, listen
 from elocute.types import Audio, Posteriors
 from planted import RatedBackend, heard, rated
 from tiny_corpus import write_corpus
@@ -83,3 +84,20 @@ def test_bending_changes_sharpness_and_blanks_and_drops_ratings():
     assert bent(whole, np.random.default_rng(0))["7"].log_probs.tolist() == found["7"].log_probs.tolist()
     blank = np.array([one.log_probs[:, 0].mean() for one in found.values()])
     assert blank.std() > 0.2
+
+
+@pytest.mark.parametrize("is_general", [False, True])
+def test_a_scorer_hears_the_corpus_with_a_backend_that_did_not_train_on_it(
+    utterances: list[ScoredUtterance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_general: bool
+):
+    monkeypatch.setattr(scorer_run, "load_backend", lambda name: Counting())
+    config = ScorerRun(speechocean=tmp_path, out=tmp_path / "out", backend="mine", is_general=is_general)
+    heard, hear_natives = listen(utterances, config, None)
+    natives = hear_natives(utterances[:2])
+    assert list(heard) == [one.id for one in utterances]
+    assert list(natives) == [one.id for one in utterances[:2]]
+    for one in (*heard.values(), *natives.values()):
+        assert (one.ratings is None) == is_general
+    assert "mine" in heard_by(config)
+    assert ("sharpness" in heard_by(config)) == is_general
+    assert {path.name for path in (tmp_path / "out" / "heard").iterdir()} == {"corpus", "native"}
