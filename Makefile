@@ -57,7 +57,7 @@ browser: $(VENV)/.core ## fetch, strip and compress again what a page assesses w
 # torch (+cpu) is cut off, so that the pins hold for the ordinary registry too.
 constraints: ## pin the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear build/constraints
-	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet '.[train,evaluate,gruut,plot,praat,serve,hf,retrieval,dev]'
+	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet '.[train,evaluate,gruut,plot,praat,serve,hf,retrieval,phi4,ray,dev]'
 	{ echo "# Made by: make constraints ($$($(PYTHON) --version), $$(uname -sm))"; \
 	  build/constraints/bin/python -m pip --disable-pip-version-check freeze --exclude elocute \
 	  | sed 's/+cpu$$//'; } > constraints.new
