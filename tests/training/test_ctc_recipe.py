@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from elocute.errors import ConfigError
-from elocute.training.ctc_recipe import CtcRecipe, as_dict, read_recipe
+from elocute.training.ctc_recipe import CtcRecipe, read_recipe
+from elocute.training.recipe_table import plain
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 
@@ -19,7 +20,7 @@ def test_every_model_of_the_seeds_has_one() -> None:
 def test_shipped_recipes(path: Path) -> None:
     recipe = read_recipe(path)
     assert recipe != CtcRecipe()
-    assert as_dict(recipe)["training"]["learning_rate"] == recipe.training.learning_rate
+    assert plain(recipe)["training"]["learning_rate"] == recipe.training.learning_rate
     # The commands in its head name the recipe itself and no machine's folders.
     text = path.read_text()
     assert f"--config recipes/{path.name}" in text

@@ -27,9 +27,10 @@ from elocute.training.ctc_data import Example
 from elocute.training.ctc_files import save_model
 from elocute.training.ctc_learning import ctc_loss, errors, frame_loss, learning_rate, make_optimizer, seed_update
 from elocute.training.ctc_model import VOCABULARY, Masking, PhoneModel, freeze, trainable
-from elocute.training.ctc_recipe import CtcRecipe, CtcTraining, as_dict
+from elocute.training.ctc_recipe import CtcRecipe, CtcTraining
 from elocute.training.ctc_state import add_to_curve, cut_curve, load_state, save_state
 from elocute.training.ctc_store import Store
+from elocute.training.recipe_table import plain
 
 log = logging.getLogger(__name__)
 
@@ -338,7 +339,7 @@ class Trainer:
     def _facts(self) -> dict[str, Any]:
         """What a training that goes on must agree with."""
         listing = repr([(self.run.examples[i].id, self.run.examples[i].labels) for i in self.run.training])
-        recipe = as_dict(self.run.recipe)
+        recipe = plain(self.run.recipe)
         recipe["model"].pop("name")
         return {
             "recipe": recipe,

@@ -6,16 +6,13 @@ A recipe has three tables: `[model]` (which model, and what of its configuration
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from elocute.errors import ConfigError
+from elocute.training.recipe_table import filled, read_table
 
 Freeze = Literal["nothing", "feature_encoder", "encoder"]
 Schedule = Literal["linear", "cosine", "tri-stage", "constant"]
@@ -148,88 +145,10 @@ def read_recipe(path: Path | None, changes: Sequence[str] = ()) -> CtcRecipe:
     Raises:
         ConfigError: no such file, no TOML, an unknown key, a value of another type or out of range.
     """
-    table: dict[str, Any] = {}
-    if path is not None:
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror}; expected a recipe in TOML") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is no TOML: {error}; expected a recipe") from error
-    for change in changes:
-        _apply(table, change)
-    source = "recipe" if path is None else str(path)
-    recipe = typing.cast(CtcRecipe, _filled(CtcRecipe(), table, source))
+    table, source = read_table(path, changes)
+    recipe = filled(CtcRecipe(), table, source)
     _check(recipe, source)
     return recipe
-
-
-def as_dict(recipe: CtcRecipe) -> dict[str, Any]:
-    """The recipe as plain values, tuples as lists, for JSON."""
-    return {
-        name: {key: list(value) if isinstance(value, tuple) else value for key, value in part.items()}
-        for name, part in asdict(recipe).items()
-    }
-
-
-def _apply(table: dict[str, Any], change: str) -> None:
-    """Put `a.b.c=VALUE` into nested tables; VALUE is TOML, or a bare word."""
-    key, equals, text = change.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not last or not all(path):
-        raise ConfigError(f"got {change!r}; expected TABLE.KEY=VALUE, such as training.learning_rate=1e-4")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    for name in path:
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"got {change!r}, but {name} is no table; expected TABLE.KEY=VALUE")
-    table[last] = value
-
-
-def _filled(default: Any, table: Mapping[str, Any], place: str) -> Any:
-    """A copy of a dataclass with the values of a table; unknown keys are refused."""
-    hints = typing.get_type_hints(type(default))
-    known = {item.name for item in fields(default)}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known))}"
-            raise ConfigError(f"{place}: {key}: unknown key; {hint}")
-        inner = getattr(default, key)
-        where = f"{place}: {key}"
-        if hasattr(inner, "__dataclass_fields__"):
-            if not isinstance(value, dict):
-                raise ConfigError(f"{where} is {value!r}; expected a table")
-            values[key] = _filled(inner, value, f"{place}: [{key}]")
-        else:
-            values[key] = _typed(value, hints[key], where)
-    return replace(default, **values)
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    """The value as the type that a field has; whole numbers pass as floats."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{where} is {value!r}; expected {', '.join(map(str, arguments))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list) or len(value) != len(arguments):
-            raise ConfigError(f"{where} is {value!r}; expected a list of {len(arguments)} numbers")
-        return tuple(_typed(item, kind, where) for item, kind in zip(value, arguments, strict=True))
-    if origin is types.UnionType:
-        return _typed(value, arguments[0], where)
-    plain = origin or hint
-    if plain is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
-        wanted = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", dict: "a table"}
-        raise ConfigError(f"{where} is {value!r}; expected {wanted[plain]}")
-    return value
 
 
 _POSITIVE = ("length", "batch_s", "accumulate", "learning_rate", "clip", "held_out_most", "longest_s", "report_every",
