@@ -13,13 +13,13 @@ from ctc_corpora import spoken, write_commonvoice, write_librispeech
 
 pytest.importorskip("transformers")
 
+from elocute.acoustic.frame_count import FrameCount
 from elocute.corpora.speechocean762 import Annotated, ScoredUtterance, ScoredWord
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
 from elocute.training import ctc_data
 from elocute.training.ctc_batches import IGNORED, Draw, epoch_batches, frame_labels
 from elocute.training.ctc_data import WILDCARD, Example, Examples, Source, hold_out, parse_sources, read_examples
-from elocute.training.ctc_model import FrameCount
 from elocute.training.ctc_prepare import prepare, read_noise
 from elocute.training.ctc_recipe import CtcTraining
 from elocute.training.ctc_store import decode_examples

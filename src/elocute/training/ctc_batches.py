@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from elocute.acoustic.frame_count import FrameCount
 from elocute.training.ctc_data import Example
-from elocute.training.ctc_model import FrameCount
 from elocute.training.ctc_recipe import WaveAugmentation
 from elocute.training.ctc_store import Store
 from elocute.types import SAMPLE_RATE_HZ

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from elocute.acoustic.frame_count import FrameCount
 from elocute.errors import ConfigError
 from elocute.training.ctc_data import Examples, Source, check_left, hold_out, read_examples
-from elocute.training.ctc_model import FrameCount
 from elocute.training.ctc_recipe import CtcTraining
 from elocute.training.ctc_store import Store, decode_examples
 from elocute.types import SAMPLE_RATE_HZ
