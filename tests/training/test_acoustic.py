@@ -69,7 +69,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AcousticTraining:
             labels=(1, WILDCARD + 1),
             phones=(1, 2),
             speaker="s",
-            is_native=False,
+            kind="learner",
             phone_scores=(2.0, 0.1 * i),
             utterance_scores=(0.2 * i, 1.0, 0.3 * i, 0.1 * i),
         )

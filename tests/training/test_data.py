@@ -16,6 +16,7 @@ from elocute.training.acoustic_model import LogMel, normalise
 from elocute.training.data import (
     WILDCARD,
     Augmentation,
+    Kind,
     Recording,
     TrainingSet,
     load_pcm,
@@ -31,9 +32,14 @@ STILL = Augmentation(tempo=(1.0, 1.0), warp=(1.0, 1.0), noise_share=0.0)
 
 
 def training_set(
-    lengths: list[int], seed: int = 1, augmentation: Augmentation | None = None, labels: int = 3, batch_s: float = 6.0
+    lengths: list[int],
+    seed: int = 1,
+    augmentation: Augmentation | None = None,
+    labels: int = 3,
+    batch_s: float = 6.0,
+    kinds: tuple[Kind, ...] = ("learner", "native"),
 ) -> TrainingSet:
-    """Random frames; every second recording is native."""
+    """Random frames; the kinds take turns."""
     generator = torch.Generator().manual_seed(0)
     recordings = [
         Recording(
@@ -42,7 +48,7 @@ def training_set(
             labels=tuple(1 + (i + k) % 39 for k in range(labels)),
             phones=tuple(1 + (i + k) % 39 for k in range(labels)),
             speaker=str(i),
-            is_native=bool(i % 2),
+            kind=kinds[i % len(kinds)],
         )
         for i in range(len(lengths))
     ]
@@ -131,7 +137,7 @@ def test_a_mispronounced_phone_becomes_a_wildcard(tmp_path: Path):
     assert found.labels == (WILDCARD, WILDCARD + 1, phones[2])
     assert found.phone_scores == (0.4, 0.0, 0.5)
     assert found.utterance_scores == (1.0, 1.0, 1.0, 1.0)
-    assert (found.id, found.speaker, found.is_native, found.audio) == ("1", "0001", False, tmp_path / "a.wav")
+    assert (found.id, found.speaker, found.kind, found.audio) == ("1", "0001", "learner", tmp_path / "a.wav")
     with pytest.raises(ConfigError, match="test.wav.scp not found"):
         speechocean_recordings(tmp_path, "test")
 
@@ -143,7 +149,7 @@ def test_native_speech_is_kept_where_the_lexicon_knows_every_word(tmp_path: Path
     (tmp_path / "transcripts.tsv").write_text("a\tThe cat.\nb\tThe blorptangle.\nc\t...\n")
     with caplog.at_level("INFO"):
         (found,) = native_recordings(tmp_path)
-    assert (found.id, found.is_native) == ("a", True)
+    assert (found.id, found.kind) == ("a", "native")
     assert found.labels == found.phones
     assert [PHONES[label - 1] for label in found.labels] == ["DH", "AH", "K", "AE", "T"]
     assert "1 of 3 recordings have only words of the lexicon" in caplog.text
@@ -153,7 +159,7 @@ def test_native_speech_is_kept_where_the_lexicon_knows_every_word(tmp_path: Path
 
 
 def same(a: TrainingSet, b: TrainingSet, strength: float, draws: int = 4) -> bool:
-    pairs = [(a.draw(0.5, strength), b.draw(0.5, strength)) for _ in range(draws)]
+    pairs = [(a.draw({"native": 0.5}, strength), b.draw({"native": 0.5}, strength)) for _ in range(draws)]
     return all(
         x.mels.shape == y.mels.shape and torch.equal(x.mels, y.mels) and torch.equal(x.labels, y.labels)
         for x, y in pairs
@@ -165,11 +171,11 @@ def test_batches_are_a_function_of_the_seed(strength: float):
     """And of nothing else, whatever torch's global generator has done in between."""
     lengths = [100, 120, 90, 300, 250, 80]
     one = training_set(lengths)
-    expected = [one.draw(0.5, strength) for _ in range(4)]
+    expected = [one.draw({"native": 0.5}, strength) for _ in range(4)]
     torch.rand(3)
     other = training_set(lengths)
     for batch in expected:
-        found = other.draw(0.5, strength)
+        found = other.draw({"native": 0.5}, strength)
         assert torch.equal(found.mels, batch.mels)
         assert torch.equal(found.labels, batch.labels)
         assert torch.equal(found.frame_labels, batch.frame_labels)
@@ -267,7 +273,7 @@ def test_time_masks_may_be_kept_shorter_than_phones():
 def test_every_recording_comes_once_an_epoch_in_batches_of_limited_length():
     lengths = [int(x) for x in np.random.default_rng(0).integers(40, 400, 41)] + [900]
     data = training_set(lengths, batch_s=8.0)
-    members = data.groups[False]
+    members = [i for i, recording in enumerate(data.recordings) if recording.kind == "learner"]
     batches, seen = data._batches(members), Counter()
     while sum(seen.values()) < len(members):
         batch = next(batches)
@@ -278,15 +284,28 @@ def test_every_recording_comes_once_an_epoch_in_batches_of_limited_length():
 
 def test_native_speech_is_drawn_with_its_share():
     data = training_set([50] * 20, batch_s=0.5)
-    drawn = [data.recordings[int(batch.labels[0]) - 1].is_native for batch in (data.draw(0.3, 0.0) for _ in range(400))]
+    drawn = [
+        data.recordings[int(batch.labels[0]) - 1].kind == "native"
+        for batch in (data.draw({"native": 0.3}, 0.0) for _ in range(400))
+    ]
     assert 0.22 < np.mean(drawn) < 0.38
-    natives = [data.recordings[int(data.draw(1.0, 0.0).labels[0]) - 1].is_native for _ in range(10)]
+    natives = [data.recordings[int(data.draw({"native": 1.0}, 0.0).labels[0]) - 1].kind == "native" for _ in range(10)]
     assert all(natives)
+
+
+def test_each_kind_is_drawn_with_its_share():
+    kinds = ("learner", "native", "synthetic")
+    data = training_set([50] * 30, batch_s=0.5, kinds=kinds)
+    drawn = Counter(
+        data.recordings[int(data.draw({"native": 0.3, "synthetic": 0.2}, 0.0).labels[0]) - 1].kind for _ in range(600)
+    )
+    for kind, share in zip(kinds, (0.5, 0.3, 0.2), strict=True):
+        assert share - 0.07 < drawn[kind] / 600 < share + 0.07
 
 
 def test_a_set_of_one_kind_is_drawn_whatever_the_share():
     data = training_set([50])
-    assert data.draw(1.0, 0.0).labels.tolist() == [1, 2, 3]
+    assert data.draw({"native": 1.0}, 0.0).labels.tolist() == [1, 2, 3]
 
 
 def test_flat_start_targets_lie_in_order_on_the_energetic_frames():

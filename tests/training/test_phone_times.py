@@ -42,7 +42,7 @@ def test_a_recording_without_room_is_left_out(tmp_path: Path):
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8000), 16000)
     few, many = (tuple(1 + k % len(PHONES) for k in range(count)) for count in (3, 60))
     recordings = [
-        Recording(id=name, audio=path, labels=phones, phones=phones, speaker="s", is_native=True)
+        Recording(id=name, audio=path, labels=phones, phones=phones, speaker="s", kind="native")
         for name, phones in (("few", few), ("many", many))
     ]
     seen: list[int] = []

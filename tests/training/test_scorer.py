@@ -351,7 +351,7 @@ def hold_out(path: Path, key: str, frames: int, blank: float, rating: float) -> 
     probs[:, 0] = blank
     write_heldout(
         path,
-        [Recording(id=key, audio=path, labels=(1,), phones=(1,), speaker="s", is_native=False)],
+        [Recording(id=key, audio=path, labels=(1,), phones=(1,), speaker="s", kind="learner")],
         [(torch.from_numpy(np.log(probs)), torch.full((frames, 43), rating))],
     )
 

@@ -27,7 +27,7 @@ def recording(name: str, phones: list[int], scores: list[float] | None = None, s
         labels=tuple(phones),
         phones=tuple(phones),
         speaker=speaker,
-        is_native=scores is None,
+        kind="native" if scores is None else "learner",
         phone_scores=tuple(scores or ()),
         utterance_scores=() if scores is None else (1.0, 1.5, 2.0, 0.5),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elocute.cli.train_ctc import ctc
+from elocute.cli.train_synthetic import synthetic as synthetic_speech
 from elocute.cli.train_timing import timing
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def acoustic(
     minutes: Annotated[float, typer.Option(help="Length of the whole training.")] = 18.0,
     stop_after_minutes: Annotated[float | None, typer.Option(help="Stop this process then, to be resumed.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded audio.")] = None,
+    synthetic: Annotated[
+        list[Path] | None, typer.Option(help="Folder of `elocute train synthetic`; repeat for more.")
+    ] = None,
+    synthetic_share: Annotated[float, typer.Option(help="Share of the batches from them.", min=0.0, max=0.5)] = 0.12,
     splice_share: Annotated[
         float, typer.Option(help="Share of recordings with spliced errors; needs --phone-times.", min=0.0, max=1.0)
     ] = 0.0,
@@ -90,6 +95,8 @@ def acoustic(
         seed=seed,
         minutes=minutes,
         stop_after_minutes=stop_after_minutes,
+        synthetic=tuple(synthetic or ()),
+        synthetic_share=synthetic_share,
         splice_share=splice_share,
         phone_times=phone_times,
         near_share=near_share,
@@ -420,4 +427,5 @@ def stress(
 
 
 app.command()(timing)
+app.command(name="synthetic")(synthetic_speech)
 app.command()(ctc)

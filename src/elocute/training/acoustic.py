@@ -28,12 +28,14 @@ from elocute.training.data import (
     WILDCARD,
     Augmentation,
     Batch,
+    Kind,
     Recording,
     TrainingSet,
     load_pcm,
     native_recordings,
     spectra,
     speechocean_recordings,
+    synthetic_recordings,
 )
 from elocute.training.phone_times import read_phone_times
 from elocute.training.rating import LEAST_RATING, RATING_STEP, occupancies, phone_ratings, rating_loss
@@ -64,6 +66,8 @@ class AcousticTraining:
         rating_from: share of the time after which the rating head learns.
         rating_gradient: how much of the rating head's gradient reaches the encoder, which could learn the scores of
             the training speakers by heart.
+        synthetic: folders of `elocute train synthetic`.
+        synthetic_share: share of the batches that come from them.
         planted_weight: see `rating_loss`.
         near_share: see `rating_loss`.
         augmentation: of every example.
@@ -99,6 +103,8 @@ class AcousticTraining:
     most_restarts: int = 3
     rating_from: float = 0.35
     rating_gradient: float = 0.3
+    synthetic: tuple[Path, ...] = ()
+    synthetic_share: float = 0.0
     planted_weight: float = 0.1
     near_share: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -164,9 +170,11 @@ def build_sets(config: AcousticTraining, device: torch.device) -> tuple[Training
     learners = speechocean_recordings(config.speechocean)
     folds = speaker_folds(read_speechocean762(config.speechocean), config.folds, config.fold_seed)
     natives = [recording for folder in config.native for recording in native_recordings(folder)]
+    synthetic = [recording for folder in config.synthetic for recording in synthetic_recordings(folder)]
+    every: Sequence[Recording] = [*learners, *natives, *synthetic]
     pcm = [
         samples
-        for corpus in (learners, natives)
+        for corpus in (learners, natives, synthetic)
         for samples in load_pcm([recording.audio for recording in corpus], config.cache)
     ]
     noise_paths = sorted(path for path in config.noise.iterdir() if path.is_file())
@@ -174,8 +182,7 @@ def build_sets(config: AcousticTraining, device: torch.device) -> tuple[Training
     frames, lengths = spectra(pcm, config.model.mels, device)
     held = [i for i, recording in enumerate(learners) if folds[recording.speaker] == config.fold]
     held_ids = set(held)
-    kept = [i for i in range(len(learners) + len(natives)) if i not in held_ids]
-    every: Sequence[Recording] = [*learners, *natives]
+    kept = [i for i in range(len(every)) if i not in held_ids]
     pieces = torch.split(frames, lengths.tolist())
 
     def take(indices: list[int]) -> Tensor:
@@ -317,7 +324,11 @@ def train_step(
     """One update; returns the detached loss."""
     first, last = config.native_share
     strength = min(1.0, max(0.0, (step - config.mask_from_step) / config.mask_from_step))
-    batch = training.draw(first + (last - first) * progress, strength, config.splice_share * strength)
+    shares: dict[Kind, float] = {
+        "native": first + (last - first) * progress,
+        "synthetic": config.synthetic_share if config.synthetic else 0.0,
+    }
+    batch = training.draw(shares, strength, config.splice_share * strength)
     device = batch.mels.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         states, middle = model.encoder(batch.mels, batch.lengths)

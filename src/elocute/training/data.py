@@ -12,10 +12,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from elocute.errors import PhoneError, TextError
 from elocute.phones import PHONES, phonemize
 from elocute.training.acoustic_model import LogMel, normalise
 from elocute.training.splicing import Example, Splicer
+from elocute.training.synthetic import read_synthetic
 from elocute.types import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 WILDCARD = len(PHONES) + 1
 """First of two label ids that stand for 'any phone'; two, used in turn, so that neighbours need no blank between."""
 FRAMES_PER_S = 100
+
+Kind = Literal["learner", "native", "synthetic"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class Recording:
         labels: CTC labels; 1 to 39 are phones, from `WILDCARD` on any phone.
         phones: canonical phones, 1 to 39.
         speaker: of the recording, or the name of its corpus.
-        is_native: whether it is transcribed native speech, which nobody scored.
+        kind: a learner's, transcribed native speech, or a synthesiser's; only learners' were scored.
         phone_scores: people's scores, 0 to 2, one a phone; empty where nobody scored.
         utterance_scores: people's accuracy, fluency, prosodic and total, divided by 5; empty where nobody scored.
         instead: what was spliced in for each canonical phone, 0 where nothing was; empty where nothing was anywhere.
@@ -58,7 +62,7 @@ class Recording:
     labels: tuple[int, ...]
     phones: tuple[int, ...]
     speaker: str
-    is_native: bool
+    kind: Kind
     phone_scores: tuple[float, ...] = ()
     utterance_scores: tuple[float, ...] = ()
     instead: tuple[int, ...] = ()
@@ -81,7 +85,7 @@ def speechocean_recordings(folder: Path, split: Split = "train") -> list[Recordi
                 labels=labels,
                 phones=phones,
                 speaker=utterance.speaker,
-                is_native=False,
+                kind="learner",
                 phone_scores=utterance.phone_accuracy,
                 utterance_scores=tuple(getattr(utterance, name) / 5 for name in UTTERANCE_SCORES),
             )
@@ -108,10 +112,28 @@ def native_recordings(folder: Path) -> list[Recording]:
                 labels=phones,
                 phones=phones,
                 speaker=folder.name,
-                is_native=True,
+                kind="native",
             )
         )
     log.info("%s: %d of %d recordings have only words of the lexicon", folder, len(recordings), len(utterances))
+    return recordings
+
+
+def synthetic_recordings(folder: Path) -> list[Recording]:
+    """Recordings of `elocute train synthetic`: labels and phones are what was said, errors included."""
+    recordings = []
+    for audio, voice, spoken in read_synthetic(folder):
+        phones = tuple(PHONES.index(phone) + 1 for phone in spoken)
+        recordings.append(
+            Recording(
+                id=f"{folder.name}/{audio.stem}",
+                audio=audio,
+                labels=phones,
+                phones=phones,
+                speaker=voice,
+                kind="synthetic",
+            )
+        )
     return recordings
 
 
@@ -272,13 +294,10 @@ class TrainingSet:
         self.generator = np.random.default_rng(self.seed)
         self.torch_generator = torch.Generator(device=self.device).manual_seed(self.seed)
         self.frame_targets = self._uniform_targets()
-        self.groups = {
-            native: [i for i, recording in enumerate(self.recordings) if recording.is_native == native]
-            for native in (False, True)
-        }
+        groups = {kind: [i for i, recording in enumerate(self.recordings) if recording.kind == kind] for kind in KINDS}
         self.first_frames: list[int] = self.offsets.tolist()
-        self.queues: dict[bool, Iterator[list[int]]] = {
-            native: self._batches(members) for native, members in self.groups.items() if members
+        self.queues: dict[Kind, Iterator[list[int]]] = {
+            kind: self._batches(members) for kind, members in groups.items() if members
         }
 
     def _uniform_targets(self) -> Tensor:
@@ -308,10 +327,12 @@ class TrainingSet:
             for number in self.generator.permutation(len(batches)):
                 yield batches[number]
 
-    def draw(self, native_share: float, strength: float, splice_share: float = 0.0) -> Batch:
-        """One augmented batch; native speech with the given probability."""
-        native = bool(self.generator.random() < native_share) if len(self.queues) == 2 else next(iter(self.queues))
-        return self.batch(next(self.queues[native]), strength, splice_share)
+    def draw(self, shares: Mapping[Kind, float], strength: float, splice_share: float = 0.0) -> Batch:
+        """One augmented batch of one kind, each as often as `shares` says, and learners' else."""
+        others = [shares.get(kind, 0.0) for kind in KINDS[1:]]
+        kind = KINDS[int(self.generator.choice(len(KINDS), p=[1.0 - sum(others), *others]))]
+        # A set may lack a kind: what has its turn then is whatever there is.
+        return self.batch(next(self.queues.get(kind) or next(iter(self.queues.values()))), strength, splice_share)
 
     def batch(self, indices: Sequence[int], strength: float, splice_share: float = 0.0) -> Batch:
         """The named recordings as an augmented batch; about `splice_share` of them are spliced."""

@@ -124,7 +124,7 @@ class Splicer:
         for i, spans in self.times.items():
             recording = recordings[i]
             for at, (phone, (begin, end)) in enumerate(zip(recording.phones, spans.tolist(), strict=True)):
-                is_good = recording.is_native or recording.phone_scores[at] >= GOOD_FROM
+                is_good = recording.kind != "learner" or recording.phone_scores[at] >= GOOD_FROM
                 if is_good and end - begin >= LEAST_FRAMES:
                     by_phone.setdefault((recording.speaker, phone), []).append(len(self.owner))
                     self.owner.append(i)
@@ -257,7 +257,7 @@ class Splicer:
             if change.donor is not None:
                 owner, at = self.recordings[self.owner[change.donor]], self.place[change.donor]
                 said = owner.phones[at]
-                score = NATIVE_SCORE if owner.is_native else owner.phone_scores[at]
+                score = NATIVE_SCORE if owner.kind != "learner" else owner.phone_scores[at]
             if change.kind == "insertion":
                 labels[change.at] = (*labels[change.at], said)
                 continue
