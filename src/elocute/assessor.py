@@ -126,6 +126,19 @@ class Assessor:
             raise ConfigError("l1 says which errors to expect, and confusions is off; leave one of them out")
         self.tracker = load_pitch_tracker(self.config.pitch)
 
+    @property
+    def follower(self) -> Assessor:
+        """What gives provisional scores of a reading that is not over: the same."""
+        return self
+
+    def with_config(self, config: AssessorConfig) -> Assessor:
+        """The same models under other settings, without loading them again.
+
+        Raises:
+            ConfigError: the settings are contradictory.
+        """
+        return Assessor(config, backend=self.backend, scorer=self.scorer, detector=self.detector)
+
     def _own_scorer(self) -> EmbeddedScorer:
         """The scorer that the settings name, else the shipped one that suits the backend."""
         if self.config.scorer is None:

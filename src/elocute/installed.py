@@ -103,12 +103,13 @@ def _backend_version(name: str, known: list[Model]) -> str:
             names = ", ".join([*(model.name for model in known), *FAMILIES])
             raise ConfigError(f"backend is {name!r}; expected one of {names}; see `elocute models`")
         return told
-    from elocute.acoustic.protocol import find_backend
+    from elocute.assessors import find_named
 
-    point, place = find_backend(name)
+    named = find_named(name)
+    point = named.point
     identity = getattr(import_module(point.module), "identity", None)
     package = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-    return f"{name} {identity(place) if identity else package}".strip()
+    return f"{name} {identity(named.place) if identity else package}".strip()
 
 
 def _backend(point: EntryPoint) -> Model:

@@ -11,7 +11,7 @@ import pytest
 from cli_reports import weather
 from typer.testing import CliRunner
 
-import elocute.assessor
+import elocute.assessors
 from chat_server import chat_server, closed_port, lie, well
 from elocute.cli.app import app
 from elocute.config import AssessorConfig
@@ -42,7 +42,7 @@ class AdvisingAssessor:
 
 @pytest.fixture(autouse=True)
 def _advising(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elocute.assessor, "Assessor", AdvisingAssessor)
+    monkeypatch.setattr(elocute.assessors, "Assessor", AdvisingAssessor)
 
 
 def told(*options: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from cli_reports import weather
 from typer.testing import CliRunner
 
-import elocute.assessor
+import elocute.assessors
 from elocute import installed
 from elocute.azure import to_azure_json
 from elocute.cli import batch as batch_command
@@ -45,7 +45,7 @@ class FakeAssessor:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeAssessor]:
-    monkeypatch.setattr(elocute.assessor, "Assessor", FakeAssessor)
+    monkeypatch.setattr(elocute.assessors, "Assessor", FakeAssessor)
     return FakeAssessor
 
 
@@ -61,12 +61,12 @@ def test_assess_writes_the_report_as_json(fake: type[FakeAssessor]) -> None:
 def test_assess_passes_every_option_on(fake: type[FakeAssessor], tmp_path: Path) -> None:
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("Nguyen  W IH1 N\n", encoding="utf-8")
-    options = ["--backend", "other", "--scale", "10", "--threads", "2", "--no-variants", "--lexicon", str(lexicon)]
+    options = ["--backend", "hf:other", "--scale", "10", "--threads", "2", "--no-variants", "--lexicon", str(lexicon)]
     options += ["--sensitivity", "high", "--no-confusions", "--reference", str(lexicon)]
     done = runner.invoke(app, ["assess", "a.wav", "Nguyen", *options])
     assert done.exit_code == 0
     assert fake.asked["config"] == AssessorConfig(
-        backend="other", scale=10, threads=2, variants=False, sensitivity="high", confusions=False
+        backend="hf:other", scale=10, threads=2, variants=False, sensitivity="high", confusions=False
     )
     assert fake.asked["lexicon"].get("nguyen") == (("W", "IH1", "N"),)
     assert fake.asked["reference"] == lexicon
@@ -153,7 +153,7 @@ def test_a_bug_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(config: AssessorConfig) -> None:
         raise KeyError(config.backend)
 
-    monkeypatch.setattr(elocute.assessor, "Assessor", broken)
+    monkeypatch.setattr(elocute.assessors, "Assessor", broken)
     done = runner.invoke(app, ["assess", "a.wav", "x"])
     assert isinstance(done.exception, KeyError)
 

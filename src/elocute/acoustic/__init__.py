@@ -5,6 +5,6 @@ A backend is any object with the four members of `Backend`; packages offer their
 may run it.
 """
 
-from elocute.acoustic.protocol import Backend, backend_names, check_backend, load_backend, rates
+from elocute.acoustic.protocol import ENTRY_POINT_GROUP, Backend, backend_names, check_backend, load_backend, rates
 
-__all__ = ["Backend", "backend_names", "check_backend", "load_backend", "rates"]
+__all__ = ["ENTRY_POINT_GROUP", "Backend", "backend_names", "check_backend", "load_backend", "rates"]

@@ -97,10 +97,11 @@ def assess(
     verbose: Verbose = False,
 ) -> None:
     """Say how well a recording speaks its text."""
-    from elocute.assessor import Assessor
+    from elocute.assessors import load_assessor
     from elocute.audio import load_audio
     from elocute.phones import UserLexicon
     from elocute.phones.l1 import l1_profile
+    from elocute.prosody.trackers import load_pitch_tracker
 
     if plot is not None:
         _check_plot(plot, out)
@@ -122,7 +123,8 @@ def assess(
         advice=advice.value,
         pitch=pitch,
     )
-    assessor = Assessor(config)
+    assessor = load_assessor(config)
+    tracker = load_pitch_tracker(pitch)
     heard = None if plot is None else load_audio(recording)
     report = assessor.assess(heard or recording, sentence, lexicon=words, reference=reference)
     if model is not None:
@@ -140,7 +142,7 @@ def assess(
     if plot is not None and heard is not None:  # last, so that a full disk costs no more than the picture
         from elocute.picture import draw
 
-        draw(report, heard, plot, pitch=assessor.tracker.track(heard))
+        draw(report, heard, plot, pitch=tracker.track(heard))
 
 
 def _write_azure(report: Report, out: Path | None) -> None:

@@ -126,10 +126,10 @@ class AssessorFactory:
 
     def __call__(self) -> AssessRow:
         """Load the models once."""
-        from elocute.assessor import Assessor
+        from elocute.assessors import load_assessor
         from elocute.phones import UserLexicon
 
-        assessor = Assessor(self.config)
+        assessor = load_assessor(self.config)
         words = None if self.lexicon is None else UserLexicon.from_file(self.lexicon)
 
         def assess(row: ManifestRow) -> Mapping[str, object]:

@@ -186,8 +186,13 @@ def _phones() -> str:
 def _backend(name: str) -> str:
     """The backend keeps its contract."""
     from elocute.acoustic import check_backend, load_backend
+    from elocute.assessors import check_report_maker, find_named, load_assessor
 
     started_s = time.perf_counter()
+    if not find_named(name).is_acoustic:
+        maker = load_assessor(AssessorConfig(backend=name))
+        loaded_s = time.perf_counter() - started_s
+        return f"loaded in {loaded_s:.2f} s, passes {len(check_report_maker(maker))} checks"
     loaded = load_backend(name)
     loaded_s = time.perf_counter() - started_s
     passed = check_backend(loaded)
@@ -198,9 +203,9 @@ def _noise(backend: str) -> str:
     """Noise instead of speech is scored low or refused, never a crash."""
     import numpy as np
 
-    from elocute.assessor import Assessor
+    from elocute.assessors import load_assessor
 
-    assessor = Assessor(AssessorConfig(backend=backend))
+    assessor = load_assessor(AssessorConfig(backend=backend))
     noise = np.random.default_rng(0).normal(0, 0.05, 32_000).astype(np.float32)
     try:
         report = assessor.assess(noise, "we call it bear", sample_rate=16_000)
@@ -213,14 +218,14 @@ def _noise(backend: str) -> str:
 
 def _example(backend: str) -> str:
     """An example recording goes all the way; in an installed package without the examples, nothing to do."""
-    from elocute.assessor import Assessor
+    from elocute.assessors import load_assessor
 
     folder = Path(__file__).resolve().parents[3] / "examples"
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         return "no examples here, they come with the source code; the noise above went all the way"
     row = json.loads(manifest.read_text(encoding="utf-8").splitlines()[0])
-    assessor = Assessor(AssessorConfig(backend=backend))
+    assessor = load_assessor(AssessorConfig(backend=backend))
     assessor.assess(folder / row["audio"], row["text"])
     started_s = time.perf_counter()
     report = assessor.assess(folder / row["audio"], row["text"])

@@ -50,9 +50,16 @@ class CorpusFactory:
         """Load the models once."""
         from elocute.acoustic import load_backend
         from elocute.assessor import Assessor
+        from elocute.assessors import find_named, load_assessor
 
+        config = AssessorConfig(backend=self.backend, scale=REPORT_SCALE, threads=1)
+        if not find_named(self.backend).is_acoustic:
+            maker = load_assessor(config)
+            return lambda row: row_of(
+                prediction_from_report(row.id, maker.assess(row.audio, row.text, pronunciations=row.phones))
+            )
         listening = _Listening(load_backend(self.backend, threads=1))
-        assessor = Assessor(AssessorConfig(backend=self.backend, scale=REPORT_SCALE, threads=1), backend=listening)
+        assessor = Assessor(config, backend=listening)
 
         def assess(row: ManifestRow) -> Mapping[str, object]:
             report = assessor.assess(row.audio, row.text, pronunciations=row.phones)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from elocute.assessor import Assessor
+from elocute.assessors import ReportMaker, load_assessor
 from elocute.audio import audio_from_array, load_audio, stretch_of
 from elocute.audio.decode import decode_file, opened
 from elocute.azure import AzureConfig, Granularity, to_azure_json
@@ -38,20 +39,31 @@ class Desk:
 
     def __init__(self, config: AssessorConfig) -> None:
         self._config = config
-        self._first = Assessor(config)
-        self._others: dict[AssessorConfig, Assessor] = {}
+        self._first = load_assessor(config)
+        self._others: dict[AssessorConfig, ReportMaker] = {}
+        self._embedded: Assessor | None = None
         self._warm_up()
 
-    def assessor(self, wanted: Wanted) -> Assessor:
+    def assessor(self, wanted: Wanted) -> ReportMaker:
         """The assessor for what is wanted; they share the models. A language without a profile changes nothing."""
         l1 = wanted.l1 if wanted.l1 in l1_codes() else self._config.l1
         config = replace(self._config, scale=wanted.scale, sensitivity=wanted.sensitivity, l1=l1, advice=wanted.advice)
         if config == self._config:
             return self._first
         if config not in self._others:
-            first = self._first
-            self._others[config] = Assessor(config, backend=first.backend, scorer=first.scorer, detector=first.detector)
+            self._others[config] = self._first.with_config(config)
         return self._others[config]
+
+    def follower(self, wanted: Wanted) -> Assessor:
+        """What follows a reader; the embedded model where that of the settings cannot."""
+        found = self.assessor(wanted).follower
+        if found is not None:
+            return found
+        if self._embedded is None:
+            self._embedded = Assessor(AssessorConfig(threads=self._config.threads))
+        return self._embedded.with_config(
+            replace(self.assessor(wanted).config, backend=AssessorConfig().backend, scorer=None)
+        )
 
     def _warm_up(self) -> None:
         """Assess a second of a tone, so that lexicon, G2P model and buffers are there before the first request."""
@@ -178,10 +190,8 @@ class Follow:
         Raises:
             AudioError: too short to tell, or a file that cannot be read before it is whole.
         """
-        assessor = desk.assessor(self.wanted)
-        return follow(
-            assessor, script_of(self.wanted.text), self.progress, self.recording.stretch(self.progress.from_s)
-        )
+        stretch = self.recording.stretch(self.progress.from_s)
+        return follow(desk.follower(self.wanted), script_of(self.wanted.text), self.progress, stretch)
 
 
 def check_length(text: Canonical) -> None:
