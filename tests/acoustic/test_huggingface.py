@@ -15,8 +15,10 @@ pytest.importorskip("transformers", reason="the extra hf is not installed")
 from acoustic.label_lists import ESPEAK
 from acoustic.tiny_models import FAMILIES, PHONE_LABELS, save_family
 from elocute.acoustic import check_backend, load_backend
+from elocute.acoustic.batched import hear_all
 from elocute.acoustic.huggingface import HuggingFaceBackend, identity
 from elocute.acoustic.huggingface_labels import read_labels
+from elocute.acoustic.protocol import batches
 from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
 from elocute.errors import AlignmentError, AudioError, ConfigError, MissingExtraError
@@ -62,7 +64,7 @@ def test_every_family_loads_keeps_the_contract_and_assesses(family: str, familie
     assert isinstance(backend, HuggingFaceBackend)
     assert backend.name == f"hf:{family}"
     assert backend.frame_shift_s == pytest.approx(FAMILIES[family].frame_shift_s, rel=1e-9)
-    assert check_backend(backend) == PASSED
+    assert check_backend(backend) == [*PASSED, *(["batch"] if FAMILIES[family].batches else [])]
     row = json.loads((EXAMPLES / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
     report = Assessor(backend=backend).assess(EXAMPLES / row["audio"], row["text"])
     assert Report.from_json(report.to_json()) == report
@@ -114,7 +116,7 @@ def test_espeaks_vocabulary_with_labels_that_the_head_lacks(tmp_path: Path) -> N
     assert isinstance(backend, HuggingFaceBackend)
     assert backend.phone_set.size == 41
     assert backend.folding.report.pairs["ɑːɹ"] == ("AA", "R")
-    assert check_backend(backend) == PASSED
+    assert check_backend(backend) == [*PASSED, "batch"]
 
 
 def test_added_tokens_and_odd_names_of_marks_are_read(tmp_path: Path) -> None:
@@ -272,3 +274,26 @@ def test_the_settings_of_an_assessor_name_a_model(families: Path) -> None:
     assessor = Assessor(AssessorConfig(backend=f"hf:{families / 'data2vec'}", threads=1))
     assert assessor.backend.name == "hf:data2vec"
     assert assessor.scorer.name == "unrated"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_is_heard_as_each_recording_by_itself(family: str, families: Path) -> None:
+    """Ragged lengths; families that see the padding say so and are asked one by one."""
+    backend = load_backend(f"hf:{families / family}", threads=1)
+    assert isinstance(backend, HuggingFaceBackend)
+    assert batches(backend) is FAMILIES[family].batches
+    recordings = [recording(seconds, seed=n) for n, seconds in enumerate((1.0, 0.1, 2.13, 0.777, 3.2, 0.1))]
+    together = hear_all(backend, recordings, batch_size=4)
+    for audio, found in zip(recordings, together, strict=True):
+        alone = backend.posteriors(audio)
+        assert found.frame_shift_s == alone.frame_shift_s
+        np.testing.assert_allclose(found.log_probs, alone.log_probs, atol=1e-5)
+    with pytest.raises(AudioError, match="0.010 s"):
+        backend.posteriors_batch([recordings[0], recording(0.01)])
+
+
+def test_a_spelling_of_several_labels_is_folded_in_batches_too(tmp_path: Path) -> None:
+    backend = load_backend(f"hf:{save_family('wav2vec2', tmp_path / 'espeak', ESPEAK)}", threads=1)
+    recordings = [recording(0.5), recording(1.2, seed=1)]
+    for audio, found in zip(recordings, hear_all(backend, recordings, batch_size=2), strict=True):
+        np.testing.assert_allclose(found.log_probs, backend.posteriors(audio).log_probs, atol=1e-5)

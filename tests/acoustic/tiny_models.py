@@ -22,11 +22,13 @@ class Family:
         make: the model, given the size of the head and the blank's column.
         features: the feature extractor.
         frame_shift_s: what must be measured.
+        batches: whether padding changes nothing.
     """
 
     make: Callable[[int, int], Any]
     features: Callable[[], Any]
     frame_shift_s: float
+    batches: bool = False
 
 
 _SMALL: dict[str, Any] = {
@@ -101,20 +103,30 @@ FAMILIES: dict[str, Family] = {
         make=_of("Wav2Vec2", feat_extract_norm="layer", do_stable_layer_norm=True),
         features=_raw(normalise=True),
         frame_shift_s=0.02,
+        batches=True,
+    ),
+    "wavlm-layer": Family(
+        make=_of("WavLM", feat_extract_norm="layer", do_stable_layer_norm=True),
+        features=_raw(normalise=True),
+        frame_shift_s=0.02,
+        batches=True,
     ),
     "wavlm": Family(make=_of("WavLM"), features=_raw(normalise=False), frame_shift_s=0.02),
     "hubert": Family(make=_of("Hubert"), features=_raw(normalise=True), frame_shift_s=0.02),
     "data2vec": Family(make=_of("Data2VecAudio"), features=_raw(normalise=True), frame_shift_s=0.02),
     "conformer": Family(make=_of("Wav2Vec2Conformer"), features=_raw(normalise=True), frame_shift_s=0.02),
     "bert": Family(
-        make=_of("Wav2Vec2Bert", **_BERT), features=_named("SeamlessM4TFeatureExtractor"), frame_shift_s=0.02
+        make=_of("Wav2Vec2Bert", **_BERT),
+        features=_named("SeamlessM4TFeatureExtractor"),
+        frame_shift_s=0.02,
+        batches=True,
     ),
     "bert-adapter": Family(
         make=_of("Wav2Vec2Bert", **_BERT, add_adapter=True, output_hidden_size=16),
         features=_named("SeamlessM4TFeatureExtractor"),
         frame_shift_s=0.04,
     ),
-    "parakeet": Family(make=_parakeet, features=_named("ParakeetFeatureExtractor"), frame_shift_s=0.08),
+    "parakeet": Family(make=_parakeet, features=_named("ParakeetFeatureExtractor"), frame_shift_s=0.08, batches=True),
 }
 
 

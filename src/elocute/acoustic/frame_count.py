@@ -59,3 +59,14 @@ def frame_count(config: Any, extractor: Any) -> FrameCount:
         hop = (extractor.hop_length, extractor.hop_length, 0)
         layers = [hop, *[(kernel, inner.subsampling_conv_stride, (kernel - 1) // 2)] * halvings]
     return FrameCount(layers=tuple(layers), upsampling=getattr(config, "frame_upsampling", 1))
+
+
+def row_count(config: Any, extractor: Any) -> FrameCount:
+    """How many rows a model gives for a recording by itself: its frames, and those of which a part is padding."""
+    counted = frame_count(config, extractor)
+    first, second, *others = counted.layers
+    if config.model_type == "wav2vec2-bert":
+        second = (1, extractor.stride, 0)  # the last spectrum has no other half, and is padded
+    elif config.model_type not in WAVEFORM:
+        first = (0, first[1], 0)  # spectra of frames that are centred on the first sample and on all hops behind it
+    return FrameCount(layers=(first, second, *others), upsampling=counted.upsampling)

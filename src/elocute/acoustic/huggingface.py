@@ -9,6 +9,10 @@ Models of 80 ms a frame are used as they are. Their posteriors are not up-sample
 begin again inside what was one label, and roots of probabilities make just that cheap. A text that needs more frames
 than there are is refused where it is aligned, with both numbers.
 
+Several recordings are heard in one pass, padded at the end, where that changes nothing: whether it does is tried with
+noise when it is first asked for, since models of one class differ (group normalisation in the convolutions sees the
+padding, layer normalisation does not).
+
 Nothing is downloaded unless a name is given that is no folder; with `HF_HUB_OFFLINE=1` only what was downloaded before.
 """
 
@@ -16,14 +20,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elocute.acoustic.frame_count import row_count
 from elocute.acoustic.huggingface_labels import read_labels
 from elocute.acoustic.place import SHORTEST_SAMPLES, check_length, existing_folder, fingerprint, read_object
 from elocute.acoustic.vocabulary import Folding, phones_of
@@ -36,6 +44,11 @@ MIN_SAMPLES = SHORTEST_SAMPLES
 _PROBES = (3_200, 28_800)
 """Lengths that are run to measure the frame shift: their difference is a whole number of frames of 10 ms times any
 power of two up to 160 ms."""
+
+_TRIALS = (3_200, 12_345, 28_800)
+"""Lengths that are run each alone and all together, to learn whether the model may be given batches."""
+_SAME_NATS = 1e-3
+"""Rounding moves a log-probability by less; padding that is seen, by more."""
 
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _FACTS = ["*.json", "*.txt"]
@@ -72,6 +85,20 @@ def find_folder(place: str) -> Path:
             f"backend is 'hf:{place}', which is no folder here and cannot be downloaded ({first}); check the name"
         ) from error
     return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heard:
+    """What a model says of several recordings.
+
+    Attributes:
+        log_probs: torch tensor (B, T, V) on the model's device, of the model's own labels; rows beyond a recording's
+            frames mean nothing.
+        frames: of each recording, B of them.
+    """
+
+    log_probs: Any
+    frames: tuple[int, ...]
 
 
 class HuggingFaceBackend:
@@ -126,16 +153,57 @@ class HuggingFaceBackend:
             phone_set=self.phone_set,
         )
 
+    @cached_property
+    def batches(self) -> bool:
+        """Whether recordings of several lengths are heard together as each by itself; tried, not believed."""
+        rng = np.random.default_rng(0)
+        trials = [rng.normal(0.0, 0.1, length).astype(np.float32) for length in _TRIALS]
+        heard = self.hear(trials)
+        together = heard.log_probs.cpu().numpy()
+        return all(
+            len(alone) == count and np.abs(row[:count] - alone).max() < _SAME_NATS
+            for alone, row, count in zip(map(self._run, trials), together, heard.frames, strict=True)
+        )
+
+    def posteriors_batch(self, recordings: Sequence[Audio]) -> list[Posteriors]:
+        """Log-probabilities of several recordings; in one pass where `batches`."""
+        for audio in recordings:
+            check_length(audio, self.name, MIN_SAMPLES)
+        if len(recordings) < 2 or not self.batches:
+            return [self.posteriors(audio) for audio in recordings]
+        heard = self.hear([audio.samples for audio in recordings])
+        return [
+            Posteriors(
+                log_probs=self.folding.fold(row[:count]), frame_shift_s=self.frame_shift_s, phone_set=self.phone_set
+            )
+            for row, count in zip(heard.log_probs.cpu().numpy(), heard.frames, strict=True)
+        ]
+
+    def hear(self, samples: Sequence[Float32]) -> Heard:
+        """What the model says of several recordings, padded to the longest; all at least `MIN_SAMPLES` long."""
+        inputs = self.features(
+            list(samples), sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", padding=True, return_attention_mask=True
+        )
+        log_probs = self._log_probs(inputs)
+        counts = row_count(self.model.config, self.features)(np.array([len(one) for one in samples]))
+        return Heard(log_probs=log_probs, frames=tuple(np.minimum(counts, log_probs.shape[1]).tolist()))
+
     def _run(self, samples: Float32) -> Float32:
         """Log-probabilities of the model's own labels, shape (T, V)."""
+        inputs = self.features(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        log_probs: Float32 = self._log_probs(inputs)[0].cpu().numpy()
+        return log_probs
+
+    def _log_probs(self, inputs: Any) -> Any:
+        """Log-probabilities of the model's own labels, a tensor (B, T, V) on its device."""
         import torch
 
-        inputs = self.features(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact, _threads(self._threads):
-            logits = fine_frames(self.model(**inputs.to(self._device)).logits, self.model.config)[0]
-            log_probs: Float32 = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-        return log_probs
+        with torch.inference_mode(), exact, _threads(self._threads), warnings.catch_warnings():
+            # transformers' WavLM masks its keys in a way that torch will stop taking; nothing that users can change.
+            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+            logits = fine_frames(self.model(**inputs.to(self._device)).logits, self.model.config)
+            return torch.log_softmax(logits.float(), dim=-1)
 
 
 def fine_frames(logits: Any, config: Any) -> Any:

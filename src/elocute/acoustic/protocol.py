@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Protocol, runtime_checkable
@@ -25,7 +25,8 @@ class Backend(Protocol):
         version: identifies the weights; it is written into every report.
         phone_set: how phones map to columns.
 
-    One whose posteriors carry ratings also says so by an attribute `has_ratings` that is true (`rates`).
+    One whose posteriors carry ratings also says so by an attribute `has_ratings` that is true (`rates`); one that hears
+    many recordings in one pass is a `BatchBackend`.
     """
 
     @property
@@ -42,6 +43,28 @@ class Backend(Protocol):
 
     def posteriors(self, audio: Audio) -> Posteriors:
         """Log-probabilities of one recording; deterministic, at least one frame."""
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that takes many recordings at once.
+
+    What it says of each is what `posteriors` says of it, up to the rounding of float32. Models that see the padding
+    behind a short recording (group normalisation over time, int8 with one scale for a whole tensor, graphs made for one
+    recording) lack these members or say that they do not batch: a batch would be another answer, not a faster one.
+    """
+
+    @property
+    def batches(self) -> bool:
+        """Whether a batch is heard in one pass, each recording as it would be by itself."""
+
+    def posteriors_batch(self, recordings: Sequence[Audio]) -> list[Posteriors]:
+        """Posteriors of each recording, in order; raises what `posteriors` would for the first that it refuses."""
+
+
+def batches(backend: Backend) -> bool:
+    """Whether a backend hears many recordings in one pass."""
+    return isinstance(backend, BatchBackend) and backend.batches
 
 
 def rates(backend: Backend) -> bool:
@@ -133,7 +156,11 @@ def check_backend(backend: Backend) -> list[str]:
     first, second = backend.posteriors(audio), backend.posteriors(audio)
     if not np.array_equal(first.log_probs, second.log_probs):
         raise ConfigError(f"backend {backend.name} is not deterministic: two calls on the same audio differ")
-    return [*passed, "deterministic"]
+    passed.append("deterministic")
+    if batches(backend):
+        _check_batch(backend, [bare_audio(samples.astype(np.float32)) for samples in cases.values()])
+        passed.append("batch")
+    return passed
 
 
 def _check_phone_set(phone_set: PhoneSet) -> None:
@@ -156,6 +183,20 @@ def _check_phone_set(phone_set: PhoneSet) -> None:
         raise ConfigError(
             f"phone set: phones are spelled alike: {', '.join(alike)}; expected labels of its own for each"
         )
+
+
+def _check_batch(backend: Backend, recordings: Sequence[Audio]) -> None:
+    assert isinstance(backend, BatchBackend)
+    together = backend.posteriors_batch(recordings)
+    if len(together) != len(recordings):
+        raise ConfigError(f"backend {backend.name}: {len(recordings)} recordings gave {len(together)} posteriors")
+    for audio, found in zip(recordings, together, strict=True):
+        alone = backend.posteriors(audio)
+        if found.log_probs.shape != alone.log_probs.shape or np.abs(found.log_probs - alone.log_probs).max() > 1e-3:
+            raise ConfigError(
+                f"backend {backend.name} hears {audio.duration_s:.1f} s in a batch otherwise than alone; expected the "
+                "same, or `batches` to be False"
+            )
 
 
 def _check_posteriors(backend: Backend, audio: Audio, case: str) -> None:
