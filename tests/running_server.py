@@ -96,6 +96,10 @@ class Gate:
         """It is its own assessor."""
         return self
 
+    def follower(self, wanted: object) -> Gate:
+        """It follows by itself."""
+        return self
+
     def assess(self, audio: Audio, text: str) -> Report:
         """Wait; then answer, or fail."""
         self.begun += 1
