@@ -24,7 +24,7 @@ from torch import Tensor
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, UTTERANCE_SCORES, Split, read_speechocean762
 from elocute.corpora.transcribed import read_transcribed
 from elocute.errors import PhoneError, TextError
-from elocute.phones import PHONES, phonemize
+from elocute.phones import PHONES, phonemize, split_stress
 from elocute.training.acoustic_model import LogMel, normalise
 from elocute.training.splicing import Example, Splicer
 from elocute.training.synthetic import read_synthetic
@@ -122,15 +122,15 @@ def native_recordings(folder: Path) -> list[Recording]:
 def synthetic_recordings(folder: Path) -> list[Recording]:
     """Recordings of `elocute train synthetic`: labels and phones are what was said, errors included."""
     recordings = []
-    for audio, voice, spoken in read_synthetic(folder):
-        phones = tuple(PHONES.index(phone) + 1 for phone in spoken)
+    for audio, sentence in read_synthetic(folder):
+        phones = tuple(PHONES.index(split_stress(phone)[0]) + 1 for word in sentence.spoken for phone in word)
         recordings.append(
             Recording(
                 id=f"{folder.name}/{audio.stem}",
                 audio=audio,
                 labels=phones,
                 phones=phones,
-                speaker=voice,
+                speaker=str(sentence.voice),
                 kind="synthetic",
             )
         )

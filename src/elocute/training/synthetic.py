@@ -9,7 +9,6 @@ Source: the idea of T2S in Zhang et al., arXiv 2207.00774. Deviates: no score is
 from __future__ import annotations
 
 import concurrent.futures
-import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +21,13 @@ import numpy as np
 from elocute.assets import read_asset
 from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.evaluation.stress_speech import Voice, installed, speak_stressed
-from elocute.phones import PHONES, VOWELS, phonemize, split_stress
+from elocute.phones import PHONES, VOWELS, parse_arpabet, phonemize, split_stress
 from elocute.phones.lexicon import default_lexicon
 from elocute.training.planting import SAID_INSTEAD
 from elocute.types import SAMPLE_RATE_HZ
 
 LISTING = "phones.tsv"
+_HEADER = "id\tvoice\tcanonical\tsaid"
 CARD = "card.json"
 UNHEARD = ("flite rms", "espeak en-us+f2", "espeak en-gb+m1")
 """Voices that are left out of the training, so that what it is worth can be measured on voices that it never heard."""
@@ -44,20 +44,31 @@ NEAR, DELETIONS = 0.55, 0.1
 
 Words = tuple[tuple[str, ...], ...]
 """ARPABET phones of each word, with stress digits on the vowels."""
+LEFT_OUT = "-"
+"""Stands for a phone that is not said."""
+_WORD_BORDER = " | "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """What a voice is to say."""
+    """What a voice is to say.
+
+    Attributes:
+        id: name of the recording.
+        voice: who says it.
+        canonical: phones of the words as they should be said.
+        said: phone by phone what is said instead, the same where it is said right, or `LEFT_OUT`.
+    """
 
     id: str
     voice: Voice
-    words: Words
+    canonical: Words
+    said: Words
 
     @property
-    def phones(self) -> tuple[str, ...]:
-        """All phones without stress digits."""
-        return tuple(split_stress(phone)[0] for word in self.words for phone in word)
+    def spoken(self) -> Words:
+        """What is said, without what is left out."""
+        return tuple(tuple(phone for phone in word if phone != LEFT_OUT) for word in self.said)
 
 
 def voices() -> tuple[Voice, ...]:
@@ -96,29 +107,29 @@ def plan(texts: Sequence[str], count: int, speakers: Sequence[Voice], seed: int)
             words = whole[begin : begin + length]
         else:
             words = tuple(common[int(i)] for i in rng.integers(len(common), size=int(rng.integers(1, 5))))
-        if rng.random() >= AS_WRITTEN:
-            words = with_errors(words, rng)
+        said = with_errors(words, rng) if rng.random() >= AS_WRITTEN else words
         voice = speakers[int(rng.integers(len(speakers)))]
-        planned.append(Sentence(id=f"{number:05d}", voice=voice, words=words))
+        planned.append(Sentence(id=f"{number:05d}", voice=voice, canonical=words, said=said))
     return planned
 
 
 def with_errors(words: Words, rng: np.random.Generator) -> Words:
-    """The words with about `ERROR_RATE` of their phones said wrong, and at least one of them."""
+    """What is said of the words when about `ERROR_RATE` of their phones, and at least one of them, are said wrong."""
     places = [(w, p) for w, word in enumerate(words) for p in range(len(word))]
     wanted = max(1, int(rng.binomial(len(places), ERROR_RATE)))
     chosen = [places[i] for i in sorted(rng.choice(len(places), size=min(wanted, len(places)), replace=False))]
-    changed = [list(word) for word in words]
+    said = [list(word) for word in words]
     for w, p in reversed(chosen):
-        phone, stress = split_stress(changed[w][p])
-        if phone not in VOWELS and len(changed[w]) > 2 and rng.random() < DELETIONS:
-            del changed[w][p]
+        phone, stress = split_stress(said[w][p])
+        left = sum(one != LEFT_OUT for one in said[w])
+        if phone not in VOWELS and left > 2 and rng.random() < DELETIONS:
+            said[w][p] = LEFT_OUT
             continue
         alike = [other for other in PHONES if (other in VOWELS) == (phone in VOWELS) and other != phone]
         near = [other for other in SAID_INSTEAD[phone].split() if other in alike]
-        said = str(rng.choice(near if near and rng.random() < NEAR else alike))
-        changed[w][p] = said if stress is None else f"{said}{stress}"
-    return tuple(map(tuple, changed))
+        other = str(rng.choice(near if near and rng.random() < NEAR else alike))
+        said[w][p] = other if stress is None else f"{other}{stress}"
+    return tuple(map(tuple, said))
 
 
 def speak(
@@ -142,14 +153,14 @@ def speak(
                 done.append(sentences[number - 1])
             if progress is not None:
                 progress(number, len(sentences))
-    rows = "".join(f"{s.id}.opus\t{s.voice}\t{' '.join(s.phones)}\n" for s in done)
+    rows = "".join(f"{s.id}\t{s.voice}\t{_written(s.canonical)}\t{_written(s.said)}\n" for s in done)
     (out / CARD).write_text(json.dumps(card | {"recordings": len(done)}, indent=1) + "\n", encoding="utf-8")
-    (out / LISTING).write_text(f"file\tvoice\tphones\n{rows}", encoding="utf-8")
+    (out / LISTING).write_text(f"{_HEADER}\n{rows}", encoding="utf-8")
     return len(done)
 
 
-def read_synthetic(folder: Path) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
-    """Recording, voice and phones of each row of a folder that `speak` made.
+def read_synthetic(folder: Path) -> Iterator[tuple[Path, Sentence]]:
+    """Recording, and what was to be said and was said in it, of each row of a folder that `speak` made.
 
     Raises:
         ConfigError: the listing is missing, or a row of it is not as expected.
@@ -157,12 +168,33 @@ def read_synthetic(folder: Path) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
     path = folder / LISTING
     if not path.is_file():
         raise ConfigError(f"{path} is missing; make it with `elocute train synthetic --out {folder}`")
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            phones = tuple((row.get("phones") or "").split())
-            if not phones or not set(phones) <= set(PHONES) or not row.get("file") or not row.get("voice"):
-                raise ConfigError(f"{path}: got the row {row}; expected file, voice and ARPABET phones")
-            yield folder / row["file"], row["voice"], phones
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    if header != _HEADER:
+        raise ConfigError(f"{path} begins with {header!r}; expected {_HEADER!r}: make the folder again")
+    for number, row in enumerate(rows, start=2):
+        try:
+            id_, voice, *phones = row.split("\t")
+            engine, name = voice.split(" ")
+            canonical, said = map(_read, phones)
+            if [len(word) for word in canonical] != [len(word) for word in said]:
+                raise ValueError("as many phones in both")
+            found = Sentence(id=id_, voice=Voice(engine=engine, name=name), canonical=canonical, said=said)
+        except (ValueError, PhoneError) as error:
+            raise ConfigError(f"{path}:{number}: got {row!r}; expected {_HEADER!r} with ARPABET phones") from error
+        yield folder / f"{id_}.opus", found
+
+
+def _written(words: Words) -> str:
+    """Phones of words on one line."""
+    return _WORD_BORDER.join(map(" ".join, words))
+
+
+def _read(line: str) -> Words:
+    """Words from such a line; raises PhoneError for what is no ARPABET."""
+    words = tuple(tuple(word.split()) for word in line.split(_WORD_BORDER))
+    for word in words:
+        parse_arpabet([phone for phone in word if phone != LEFT_OUT])
+    return words
 
 
 def _looked_up(text: str) -> Words | None:
@@ -193,7 +225,7 @@ def _speak_one(sentence: Sentence, out: Path) -> bool:
     path = out / f"{sentence.id}.opus"
     if path.exists():
         return True
-    audio = speak_stressed(sentence.words, sentence.voice)
+    audio = speak_stressed(sentence.spoken, sentence.voice)
     if audio is None:
         return False
     part = path.with_suffix(".part")
