@@ -29,7 +29,7 @@ def every_alignment(left: int, right: int) -> Iterator[tuple[Step, ...]]:
 
 
 def price(canonical: Sequence[str], heard: Sequence[str], steps: Sequence[Step]) -> Fraction:
-    """What an alignment costs: a gap 1, an unknown sound 1, a pair its articulatory distance to a thousandth, up to 2."""
+    """What an alignment costs: gap and unknown sound 1, a pair its articulatory distance, up to 2."""
     total = Fraction(0)
     for i, j in steps:
         if i is None or j is None or UNKNOWN in (canonical[i], heard[j]):
