@@ -224,10 +224,16 @@ def _load_tokenizer(folder: Path) -> Any:
         tokenizer_object=found,
         **named,
         extra_special_tokens={"image_token": _IMAGE[layout], "audio_token": _AUDIO[layout]},
-        chat_template=config.get("chat_template", _CHAT),
+        chat_template=_chat_template(folder, config),
         model_max_length=config.get("model_max_length", 131072),
         clean_up_tokenization_spaces=False,
     )
+
+
+def _chat_template(folder: Path, config: Mapping[str, Any]) -> str:
+    """The template of a chat: in the settings of the tokenizer, or in a file of its own as transformers 5 writes it."""
+    path = folder / "chat_template.jinja"
+    return path.read_text(encoding="utf-8") if path.is_file() else str(config.get("chat_template", _CHAT))
 
 
 def _content(token: Any) -> str | None:
