@@ -10,24 +10,19 @@ from hypothesis import strategies as st
 
 from elocute.diagnosis import detector_inputs, own_posterior
 from elocute.evaluation import f1_at
+from elocute.evaluation.operating import (
+    LEAST_RECALL,
+    MARGIN,
+    PRECISIONS,
+    best_threshold,
+    fit_logistic,
+    threshold_of_precision,
+)
 from elocute.gop import said_posterior
 from elocute.gop.confusions import learned_prior
 from elocute.phones import PHONES
 from elocute.scorer import analyse
-from elocute.training.detector import (
-    EVIDENCE,
-    LEAST_RECALL,
-    MARGIN,
-    PRECISIONS,
-    WELL_SAID,
-    Judged,
-    best_threshold,
-    detector_inputs_of,
-    fit_detector,
-    fit_logistic,
-    judge,
-    threshold_of_precision,
-)
+from elocute.training.detector import EVIDENCE, WELL_SAID, Judged, detector_inputs_of, fit_detector, judge
 from elocute.training.scorer import Predicted
 from elocute.training.scorer_data import PHONE_SET, ScoredFeatures, held_out
 from elocute.types import Posteriors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW
 from elocute.ctc import logistic
 from elocute.diagnosis import Detector, detector_inputs, own_posterior
 from elocute.evaluation import bootstrap_by_group, expected_calibration_error, f1_at, roc_auc
+from elocute.evaluation.operating import choose_thresholds, fit_logistic
 from elocute.gop import said_posterior
 from elocute.gop.confusions import learned_prior
 from elocute.training.scorer import Predicted
@@ -27,13 +28,6 @@ EVIDENCE = (1.0, -8.0, -0.1)
 Fitted weights trust the trees more and the score less, and lose precision where it matters, among the few phones that
 are flagged (docs/experiments.md, section 16); so only the scale and the bias of this sum are fitted.
 """
-PRECISIONS = (0.8, 0.7)
-"""Precision that reports have at low and at normal sensitivity, on out-of-fold predictions."""
-LEAST_RECALL = 0.85
-"""Recall of what is flagged or unsure at high sensitivity."""
-MARGIN = 0.025
-"""Precision beyond what is asked: reports also flag the phones of words that they take, not always rightly, for left
-out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,11 +125,7 @@ def _fitted(judged: Judged, seen: NDArray[np.bool_]) -> Detector:
     bias, (scale,) = fit_logistic(judged.evidence[seen, None], judged.is_wrong[seen])
     draft = Detector(bias=bias, weights=tuple(scale * weight for weight in EVIDENCE), thresholds=(1.0, 1.0, 1.0, 1.0))
     stated, wrong = _stated(draft, judged)[seen], judged.is_wrong[seen]
-    low, normal = (threshold_of_precision(wrong, stated, wanted + MARGIN) for wanted in PRECISIONS)
-    high = best_threshold(wrong, stated)
-    least = float(np.quantile(stated[wrong], 1.0 - LEAST_RECALL))
-    ordered = sorted((low, normal, high, round(least, 3)), reverse=True)
-    return Detector(bias=draft.bias, weights=draft.weights, thresholds=(ordered[0], ordered[1], ordered[2], ordered[3]))
+    return replace(draft, thresholds=choose_thresholds(wrong, stated))
 
 
 def _stated(detector: Detector, judged: Judged) -> Float64:
@@ -152,36 +142,3 @@ def _point(judged: Judged, flagged: NDArray[np.bool_]) -> dict[str, float]:
         "f1": round(point.f1, 4),
         "flagged_of_well_said": round(float(flagged[judged.is_good].mean()), 4),
     }
-
-
-def threshold_of_precision(is_wrong: NDArray[np.bool_], probability: Float64, precision: float) -> float:
-    """Lowest probability, to three decimals, from which flagging has a precision.
-
-    Above 1, so that nothing is flagged, where no threshold has it.
-    """
-    order = np.argsort(-probability, kind="stable")
-    reached = np.cumsum(is_wrong[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(reached >= precision)
-    # Rounded up: the phones between would cost precision.
-    return float(np.ceil(probability[order[enough[-1]]] * 1000) / 1000) if len(enough) else 1.001
-
-
-def best_threshold(is_wrong: NDArray[np.bool_], probability: Float64) -> float:
-    """Probability from which flagging phones gives the highest F1, to two decimals."""
-    return max((k / 100 for k in range(2, 91)), key=lambda threshold: f1_at(is_wrong, probability, threshold).f1)
-
-
-def fit_logistic(inputs: Float64, positive: NDArray[np.bool_]) -> tuple[float, tuple[float, ...]]:
-    """Logistic regression by Newton's method; returns bias and weights."""
-    design = np.column_stack([np.ones(len(inputs)), inputs])
-    weights = np.zeros(design.shape[1])
-    penalty = 1e-6 * len(inputs) * np.diag([0.0, *([1.0] * inputs.shape[1])])
-    for _ in range(50):
-        stated = logistic(design @ weights)
-        gradient = design.T @ (positive - stated) - penalty @ weights
-        hessian = (design * (stated * (1 - stated))[:, None]).T @ design + penalty
-        step = np.linalg.solve(hessian, gradient)
-        weights = weights + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(weights[0]), tuple(float(w) for w in weights[1:])

@@ -26,11 +26,11 @@ from elocute.corpora.speechocean762 import ScoredUtterance
 from elocute.ctc import viterbi
 from elocute.errors import AlignmentError
 from elocute.evaluation import distort, roc_auc
+from elocute.evaluation.operating import fit_logistic
 from elocute.evaluation.robustness_cases import LOW_TOTAL
 from elocute.gop.match import Match, Matcher
 from elocute.phones import PHONES, phonemize
 from elocute.training.acoustic_model import FRAME_SHIFT_S
-from elocute.training.detector import fit_logistic
 from elocute.training.scorer_predictions import HeldoutBackend
 from elocute.types import SAMPLE_RATE_HZ, Float32, Float64, Posteriors
 
