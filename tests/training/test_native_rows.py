@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from elocute.acoustic import load_backend
 from elocute.audio import load_audio
@@ -56,3 +57,24 @@ def test_rows_score_zero_where_an_error_was_planted(folder: Path, monkeypatch: p
     assert all((row.phone == 0.0).any() and (row.phone == 2.0).any() for row in found.planted)
     assert all(row.is_planted for row in (*found.spoken, *found.planted))  # nobody scored these utterances
     assert native_rows((), 10, np.random.default_rng(0), hear) == Natives()
+
+
+def test_synthetic_recordings_score_zero_where_something_else_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scorer_data.os, "cpu_count", lambda: 1)
+    backend = load_backend("embedded")
+    samples, rate = soundfile.read(EXAMPLES / "zoo.flac")
+    for name in ("0", "1"):
+        soundfile.write(tmp_path / f"{name}.opus", samples, rate, format="OGG", subtype="OPUS")
+    (tmp_path / "phones.tsv").write_text(
+        "id\tvoice\tcanonical\tsaid\n"
+        "0\tflite slt\tDH AH0 | Z UW1\tDH AH0 | S UW1\n"
+        "1\tflite slt\tDH AH0 | Z UW1\tDH AH0 | Z UW1\n"
+    )
+
+    def hear(utterances: Sequence[ScoredUtterance]) -> Mapping[str, Posteriors]:
+        return {one.id: backend.posteriors(load_audio(one.audio)) for one in utterances}
+
+    found = native_rows((), 10, np.random.default_rng(0), hear, synthetic=(tmp_path,))
+    assert [row.phone.tolist() for row in found.planted] == [[2.0, 2.0, 0.0, 2.0]]
+    assert [row.phone.tolist() for row in found.spoken] == [[2.0] * 4]
+    assert all(row.is_planted for row in (*found.planted, *found.spoken))

@@ -163,6 +163,9 @@ def scorer(
     native: Annotated[
         list[Path] | None, typer.Option(help="Folder of transcribed native speech; repeat for more.")
     ] = None,
+    synthetic: Annotated[
+        list[Path] | None, typer.Option(help="Folder of `elocute train synthetic`; repeat for more.")
+    ] = None,
     head: Annotated[
         Head,
         typer.Option(
@@ -198,6 +201,7 @@ def scorer(
                 folds=folds,
                 fold_seed=fold_seed,
                 native=tuple(native or ()),
+                synthetic=tuple(synthetic or ()),
                 command=command,
                 backend=backend or "embedded",
                 is_general=any_backend,

@@ -103,6 +103,7 @@ class ScorerRun:
         fold_seed: seed that dealt the speakers.
         members: of the ensemble.
         native: folders of transcribed native speech.
+        synthetic: folders of `elocute train synthetic`.
         native_limit: recordings of each of them.
         command: written into the card.
         training: of each member.
@@ -120,6 +121,7 @@ class ScorerRun:
     fold_seed: int = 1
     members: tuple[Member, ...] = MEMBERS
     native: tuple[Path, ...] = ()
+    synthetic: tuple[Path, ...] = ()
     native_limit: int = 200
     command: str = ""
     training: ScorerTraining = ScorerTraining()
@@ -146,7 +148,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
     longer = [insert_word(one, utterances[other], rng) for one, other in zip(utterances, others, strict=True)]
     inserted = score_planted_words(rows, build_table(longer, heard, progress, are_planted=True))
     fold_of = speaker_folds(utterances, config.folds, config.fold_seed)
-    natives = native_rows(config.native, config.native_limit, rng, hear_natives, progress)
+    natives = native_rows(config.native, config.native_limit, rng, hear_natives, progress, config.synthetic)
     scorers, predicted, wrong = out_of_fold((rows, planted, inserted), natives, fold_of, config)
     detector, detection = fit_detector(judge(rows, predicted, heard, fold_of))
     write_predictions(
@@ -166,6 +168,7 @@ def run(config: ScorerRun, progress: Callable[[int, int], None] | None = None) -
         "data": [
             "speechocean762, official train split (CC BY 4.0)",
             *(f"native speech with planted errors: {folder.name}" for folder in config.native),
+            *(f"synthetic speech with errors: {folder.name}" for folder in config.synthetic),
         ],
         "licence": "Apache-2.0",
         "command": config.command,
