@@ -1,0 +1,357 @@
+"""Adapters of the language model: what they are asked to be, read from a folder, attached, merged."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from elocute.errors import ConfigError, MissingExtraError
+from elocute.mllm.layout import LANGUAGE_LINEARS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Start = Literal["speech", "merged", "fresh"]
+Method = Literal["lora", "eva", "adalora"]
+NAME = "default"
+"""Under this name peft knows the adapter that we train."""
+_WEIGHT = re.compile(r"^(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.\w+)?\.weight$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterConfig:
+    """An adapter on every linear of the language model.
+
+    Attributes:
+        rank: of every pair of matrices; with "adalora" the mean that remains. The released speech adapter has 320.
+        alpha: what the pair gives is multiplied with alpha / rank. The released one has 640.
+        dropout: of what enters the pair.
+        rslora: multiply with alpha / sqrt(rank) instead.
+        start: "speech" continues the released speech adapter; "merged" adds it to the weights and puts a fresh one
+            on top; "fresh" does without it, which leaves the released model weak on speech.
+        method: "lora"; "eva", whose first matrices come from an incremental SVD of calibration inputs and whose ranks
+            are shared out by explained variance (give the loaded model to `prepare_eva`); "adalora", which prunes
+            ranks while training (call `after_update` after every update).
+        rank_pattern: other ranks, by the tail of a module's name (a regular expression).
+        alpha_pattern: other alphas, likewise.
+        eva_rho: with "eva": no rank may grow beyond this times `rank`.
+        first_rank: with "adalora": rank of all pairs at first; None is one and a half times `rank`.
+        updates: with "adalora": how many updates the training will have.
+    """
+
+    rank: int = 320
+    alpha: float = 640.0
+    dropout: float = 0.01
+    rslora: bool = False
+    start: Start = "speech"
+    method: Method = "lora"
+    rank_pattern: Mapping[str, int] = field(default_factory=dict)
+    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
+    eva_rho: float = 2.0
+    first_rank: int | None = None
+    updates: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ConfigError: a number is out of range, or two settings contradict each other.
+        """
+        ranks = {"rank": self.rank, **{f"rank_pattern[{key!r}]": value for key, value in self.rank_pattern.items()}}
+        for name, value in ranks.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"adapter.{name} is {value!r}; expected a whole number from 1 on")
+        alphas = {"alpha": self.alpha, **{f"alpha_pattern[{k!r}]": v for k, v in self.alpha_pattern.items()}}
+        for name, alpha in alphas.items():
+            if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
+                raise ConfigError(f"adapter.{name} is {alpha!r}; expected a number above 0")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"adapter.dropout is {self.dropout}; expected at least 0 and less than 1")
+        for name, chosen, known in (("start", self.start, Start), ("method", self.method, Method)):
+            if chosen not in get_args(known):
+                raise ConfigError(f"adapter.{name} is {chosen!r}; expected one of {', '.join(get_args(known))}")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """ConfigError where two settings contradict each other."""
+        if self.start == "speech" and self.method != "lora":
+            raise ConfigError(
+                f"adapter.start is 'speech' and adapter.method {self.method!r}; the released adapter goes on as plain "
+                "LoRA, so choose start = 'merged' or method = 'lora'"
+            )
+        if self.start == "speech" and (self.rank_pattern or self.rslora):
+            raise ConfigError(
+                "adapter.start is 'speech', whose ranks and scale are given; take away rank_pattern and rslora, or "
+                "choose start = 'merged'"
+            )
+        if self.method == "adalora":
+            if not self.updates or self.updates < 10:
+                raise ConfigError(
+                    f"adapter.updates is {self.updates}; adalora must know how many updates follow, at least 10"
+                )
+            if self.first_rank is not None and self.first_rank < self.rank:
+                raise ConfigError(f"adapter.first_rank is {self.first_rank}; expected at least the rank, {self.rank}")
+            if self.rslora or self.rank_pattern:
+                raise ConfigError("adalora finds its ranks and scale itself; take away rslora and rank_pattern")
+        if self.eva_rho < 1:
+            raise ConfigError(f"adapter.eva_rho is {self.eva_rho}; expected at least 1")
+
+    def table(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self) | {"rank_pattern": dict(self.rank_pattern), "alpha_pattern": dict(self.alpha_pattern)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LowRank:
+    """A trained LoRA adapter: what it adds to each linear is scale * B @ A.
+
+    Attributes:
+        rank: as configured.
+        alpha: as configured.
+        dropout: as configured.
+        a: by module name, shape (r, d_in).
+        b: by module name, shape (d_out, r).
+        scale: by module name.
+    """
+
+    rank: int
+    alpha: float
+    dropout: float
+    a: Mapping[str, Tensor]
+    b: Mapping[str, Tensor]
+    scale: Mapping[str, float]
+
+    def added(self, module: str, weight: Tensor) -> Tensor:
+        """A weight with this adapter merged into it, in float32."""
+        import torch
+
+        device = weight.device
+        a, b = (side[module].to(device, torch.float32) for side in (self.a, self.b))
+        return torch.addmm(weight.float(), b, a, alpha=self.scale[module])
+
+
+def low_rank(tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, place: str) -> LowRank:
+    """An adapter from its tensors, under any of the names that files use for them, and its configuration.
+
+    Raises:
+        ConfigError: a name is none of an adapter's, a matrix has no partner, or their shapes do not fit.
+    """
+    sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
+    for name, tensor in tensors.items():
+        match = _WEIGHT.match(name)
+        if match is None:
+            raise ConfigError(f"{place} holds {name}, which no LoRA adapter has; expected ...lora_A.weight and lora_B")
+        sides[match["side"]][match["module"]] = tensor
+    a, b = sides["A"], sides["B"]
+    alone = sorted(a.keys() ^ b.keys())
+    if alone or not a:
+        raise ConfigError(
+            f"{place} is no whole adapter: {alone[0] if alone else 'no module'} lacks A or B; fetch it again"
+        )
+    scale = {}
+    for module in a:
+        rank = a[module].shape[0]
+        if b[module].shape[1] != rank:
+            raise ConfigError(
+                f"{place}: A and B of {module} have ranks {rank} and {b[module].shape[1]}; fetch it again"
+            )
+        scale[module] = _alpha_of(module, config) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    return LowRank(
+        rank=int(config["r"]),
+        alpha=float(config["lora_alpha"]),
+        dropout=float(config.get("lora_dropout") or 0.0),
+        a=a,
+        b=b,
+        scale=scale,
+    )
+
+
+def _alpha_of(module: str, config: Mapping[str, Any]) -> float:
+    """Alpha of one module: the first pattern that fits the tail of its name, as peft does it."""
+    for pattern, alpha in (config.get("alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", module):
+            return float(alpha)
+    return float(config["lora_alpha"])
+
+
+def read_adapter(folder: Path) -> LowRank:
+    """An adapter from a folder of peft's: `adapter_config.json` and `adapter_model.safetensors`.
+
+    Raises:
+        ConfigError: a file is missing or broken, or this is no LoRA.
+    """
+    from elocute.mllm.weights import read_json, read_tensors
+
+    config = read_json(folder / "adapter_config.json")
+    if config.get("peft_type") != "LORA":
+        raise ConfigError(f"{folder} holds a {config.get('peft_type')} adapter; expected LORA")
+    tensors = read_tensors(folder / "adapter_model.safetensors")
+    found = low_rank(tensors, config, place=str(folder))
+    ranks = {tensor.shape[0] for tensor in found.a.values()}
+    if ranks != {found.rank} and not config.get("rank_pattern"):
+        raise ConfigError(f"{folder}: adapter_config.json says rank {found.rank}, the weights {sorted(ranks)}")
+    return found
+
+
+def peft_config(adapter: AdapterConfig) -> Any:
+    """The configuration of peft that says the same."""
+    import_peft()
+    from peft import AdaLoraConfig, EvaConfig, LoraConfig
+
+    common: dict[str, Any] = {
+        "lora_alpha": adapter.alpha,
+        "lora_dropout": adapter.dropout,
+        "target_modules": LANGUAGE_LINEARS,
+        "task_type": "CAUSAL_LM",
+    }
+    if adapter.method == "adalora":
+        assert adapter.updates is not None
+        return AdaLoraConfig(
+            **common,
+            init_r=adapter.first_rank or math.ceil(1.5 * adapter.rank),
+            target_r=adapter.rank,
+            tinit=adapter.updates // 10,
+            tfinal=adapter.updates // 3,
+            deltaT=max(1, adapter.updates // 100),
+            total_step=adapter.updates,
+        )
+    if adapter.method == "eva":
+        common |= {"init_lora_weights": "eva", "eva_config": EvaConfig(rho=adapter.eva_rho)}
+    return LoraConfig(
+        **common,
+        r=adapter.rank,
+        use_rslora=adapter.rslora,
+        rank_pattern=dict(adapter.rank_pattern),
+        alpha_pattern=dict(adapter.alpha_pattern),
+    )
+
+
+def attach(model: Any, adapter: AdapterConfig, *, learns: bool = True) -> Any:
+    """The model with a fresh adapter on it, in which B is zero, so that nothing changes at first.
+
+    Args:
+        model: of transformers, without an adapter.
+        adapter: what to attach.
+        learns: keep the adapter in float32, as training needs it under mixed precision; else in the model's type.
+    """
+    return _with_adapter(model, peft_config(adapter), learns=learns)
+
+
+def _with_adapter(model: Any, config: Any, *, learns: bool) -> Any:
+    """The model wrapped by peft."""
+    peft = import_peft()
+    with warnings.catch_warnings():
+        # peft asks for a property that transformers 5.23 calls by another name.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        return peft.get_peft_model(model, config, adapter_name=NAME, autocast_adapter_dtype=learns)
+
+
+def attach_saved(model: Any, folder: Path) -> Any:
+    """The model with an adapter as a folder's `adapter_config.json` describes it, in the model's type, still empty."""
+    peft = import_peft()
+    config = peft.PeftConfig.from_pretrained(str(folder))
+    config.inference_mode = True
+    if hasattr(config, "init_lora_weights"):
+        config.init_lora_weights = True  # its weights come from the file, whatever they began with
+    return _with_adapter(model, config, learns=False)
+
+
+def continued(adapter: AdapterConfig, speech: LowRank) -> AdapterConfig:
+    """The adapter's settings when it goes on from the released one.
+
+    Raises:
+        ConfigError: rank or alpha differ from the released one's.
+    """
+    if (adapter.rank, adapter.alpha) != (speech.rank, speech.alpha):
+        raise ConfigError(
+            f"adapter.rank is {adapter.rank} and alpha {adapter.alpha:g}; the speech adapter that goes on has rank "
+            f"{speech.rank} and alpha {speech.alpha:g}; set these, or start = 'merged' for a fresh one of another rank"
+        )
+    return adapter
+
+
+def fill(model: Any, tensors: LowRank) -> None:
+    """Put trained matrices into the attached adapter.
+
+    Raises:
+        ConfigError: they are for other modules or of other shapes.
+    """
+    import torch
+
+    pairs = dict(adapted(model))
+    unknown, absent = sorted(tensors.a.keys() - pairs.keys()), sorted(pairs.keys() - tensors.a.keys())
+    if unknown or absent:
+        raise ConfigError(
+            f"the adapter has {len(unknown)} modules that the model has not and lacks {len(absent)}, first "
+            f"{(unknown + absent)[0]}; expected every linear of the language model"
+        )
+    for name, module in pairs.items():
+        for held, given in (
+            (module.lora_A[NAME].weight, tensors.a[name]),
+            (module.lora_B[NAME].weight, tensors.b[name]),
+        ):
+            if held.shape != given.shape:
+                raise ConfigError(
+                    f"the adapter has shape {tuple(given.shape)} for {name}; the model needs {tuple(held.shape)}"
+                )
+            with torch.no_grad():
+                held.copy_(given)
+
+
+def adapted(model: Any) -> list[tuple[str, Any]]:
+    """Names (of the model without adapter) and layers that carry an adapter."""
+    from peft.tuners.lora import LoraLayer
+
+    prefix = "base_model.model."
+    return [
+        (name.removeprefix(prefix), module) for name, module in model.named_modules() if isinstance(module, LoraLayer)
+    ]
+
+
+def prepare_eva(model: Any, batches: Any) -> None:
+    """Give an "eva" adapter its first matrices and ranks.
+
+    Args:
+        model: loaded with `AdapterConfig(method="eva")`.
+        batches: batches of tensors on the model's device, as the collator makes them; as many as the SVD needs to
+            settle, a few dozen.
+    """
+    from peft import initialize_lora_eva_weights
+
+    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    initialize_lora_eva_weights(model, batches)
+    for name, parameter in model.named_parameters():
+        # Modules whose rank fell to 0 lost their pair, new ones of another rank are learned like the old.
+        parameter.requires_grad_(name in learning)
+
+
+def after_update(model: Any, update: int) -> None:
+    """What an adapter must do after update number `update`, counted from 1: "adalora" prunes, others do nothing."""
+    inner = getattr(model, "base_model", None)
+    if inner is not None and hasattr(inner, "update_and_allocate"):
+        inner.update_and_allocate(update)
+
+
+def import_peft() -> Any:
+    """The package peft.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    quiet_bitsandbytes()
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtraError("peft is not installed, which adapters need; install elocute[phi4]") from error
+    return peft
+
+
+def quiet_bitsandbytes() -> None:
+    """On being imported (peft does it) it warns that a kernel of another package is not there, as it should be."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,0 +1,233 @@
+"""What a training leaves: a small folder with the adapter and what else learned, which knows on what it stands.
+
+adapter_config.json, adapter_model.safetensors   the adapter, as peft and other programs read it
+audio.safetensors                                audio encoder and projector, where they learned
+config.json, model*.safetensors, ...             in place of both, the whole model, where all of it learned
+tuned.json                                       regime, settings, and which weights it belongs to
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elocute.errors import ConfigError
+from elocute.mllm.adapters import NAME, AdapterConfig
+from elocute.mllm.assembling import audio_of
+from elocute.mllm.layout import AUDIO
+from elocute.mllm.sizes import write_json
+from elocute.mllm.weights import read_json, read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILE = "tuned.json"
+ADAPTER, AUDIO_FILE = "adapter_model.safetensors", "audio.safetensors"
+VERSION = 1
+# What a whole model needs beside its weights, and adapters find in the folder of their base.
+_PROCESSOR_FILES = (
+    "added_tokens.json", "chat_template.jinja", "generation_config.json", "merges.txt", "preprocessor_config.json",
+    "processor_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How a model was loaded, and so what must be saved of it.
+
+    Attributes:
+        regime: of `load_model`.
+        adapter: its settings; None without one.
+        base: folder (or other source) of the weights beneath.
+        fingerprint: of these weights.
+    """
+
+    regime: str
+    adapter: AdapterConfig | None
+    base: str
+    fingerprint: str
+
+
+def tuning_of(model: Any) -> Tuning:
+    """How a model was loaded.
+
+    Raises:
+        ConfigError: `load_model` did not load it.
+    """
+    found = getattr(model, "elocute_tuning", None)
+    if not isinstance(found, Tuning):
+        raise ConfigError(
+            f"this {type(model).__name__} was not loaded by load_model or is still wrapped; unwrap it "
+            "(accelerator.unwrap_model) before saving"
+        )
+    return found
+
+
+def save_tuned(model: Any, folder: Path | str, *, state: Mapping[str, Tensor] | None = None) -> Path:
+    """Write what learned; the folder takes its name when it is whole, over an older one of the same name.
+
+    Args:
+        model: from `load_model`, unwrapped.
+        folder: to make.
+        state: the model's state dict, where the model cannot give it itself because it lies in parts on several
+            devices (FSDP).
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    tuning = tuning_of(model)
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        raise ConfigError(f"{folder} is not empty and no tuned model; name another folder")
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    if tuning.adapter is None or tuning.regime == "full":
+        _write_whole(model, part, tuning, state)
+    else:
+        _write_adapter(model, part, state)
+        if tuning.regime in ("unfreeze", "hybrid"):
+            _write_audio(model, part, state)
+    table = {
+        "version": VERSION,
+        "regime": tuning.regime,
+        "adapter": None if tuning.adapter is None else tuning.adapter.table(),
+        "base": tuning.base,
+        "base_fingerprint": tuning.fingerprint,
+    }
+    write_json(part / FILE, table)
+    old = folder.with_name(f"{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+    os.replace(part, folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def read_tuning(folder: Path) -> Tuning:
+    """What `tuned.json` says.
+
+    Raises:
+        ConfigError: there is none, or it is of another version.
+    """
+    if not (folder / FILE).is_file():
+        raise ConfigError(f"{folder} has no {FILE}; expected a folder that `elocute train phi4` wrote")
+    table = read_json(folder / FILE)
+    if table.get("version") != VERSION:
+        raise ConfigError(f"{folder}/{FILE} has version {table.get('version')!r}; this elocute reads {VERSION}")
+    adapter = table["adapter"]
+    return Tuning(
+        regime=table["regime"],
+        adapter=None if adapter is None else AdapterConfig(**adapter),
+        base=table["base"],
+        fingerprint=table["base_fingerprint"],
+    )
+
+
+def restore(model: Any, folder: Path | str) -> None:
+    """Put what was saved back into a model that was loaded with the same settings, for instance to resume.
+
+    Raises:
+        ConfigError: the folder is of another regime, other settings or another base.
+    """
+    import torch
+
+    folder = Path(folder)
+    here, there = tuning_of(model), read_tuning(folder)
+    for name in ("regime", "adapter", "fingerprint"):
+        ours, theirs = getattr(here, name), getattr(there, name)
+        if ours != theirs:
+            raise ConfigError(
+                f"{folder} was saved with {name} {theirs}; the model has {ours}; load it with the same settings"
+            )
+    if there.adapter is None or there.regime == "full":
+        tensors: dict[str, Any] = {}
+        for path in sorted(folder.glob("model*.safetensors")):
+            tensors |= read_tensors(path)
+        _fill(model, tensors, folder)
+        return
+    fill_adapter(model, folder)
+    if there.regime in ("unfreeze", "hybrid"):
+        with torch.no_grad():
+            fill_audio(model, folder)
+
+
+def fill_adapter(model: Any, folder: Path) -> None:
+    """The saved adapter's tensors into the attached one.
+
+    Raises:
+        ConfigError: they do not fit.
+    """
+    from peft import set_peft_model_state_dict
+
+    result: Any = set_peft_model_state_dict(model, read_tensors(folder / ADAPTER), adapter_name=NAME)
+    absent = [name for name in result.missing_keys if ".lora_" in name]
+    if absent or result.unexpected_keys:
+        raise ConfigError(
+            f"{folder}/{ADAPTER} does not fit the model, first {(absent + list(result.unexpected_keys))[0]}"
+        )
+
+
+def fill_audio(model: Any, folder: Path) -> None:
+    """The saved audio encoder and projector into the model."""
+    _fill(audio_of(model), {k.removeprefix(AUDIO): v for k, v in read_tensors(folder / AUDIO_FILE).items()}, folder)
+
+
+def _fill(module: Any, tensors: Mapping[str, Any], folder: Path) -> None:
+    """Every one of these tensors into a module, and none else."""
+    import torch
+
+    held = {name: tensor for name, tensor in module.state_dict().items() if name != "lm_head.weight"}
+    other = sorted(held.keys() ^ (tensors.keys() - {"lm_head.weight"}))
+    if other:
+        raise ConfigError(
+            f"{folder} and the model differ in {len(other)} weights, first {other[0]}; it belongs to another"
+        )
+    with torch.no_grad():
+        for name, tensor in held.items():
+            if tensor.shape != tensors[name].shape:
+                raise ConfigError(
+                    f"{folder}: {name} has shape {tuple(tensors[name].shape)}; the model needs {tuple(tensor.shape)}"
+                )
+            tensor.copy_(tensors[name])
+
+
+def _write_adapter(model: Any, folder: Path, state: Mapping[str, Tensor] | None) -> None:
+    """The adapter, as peft writes it."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    tensors = get_peft_model_state_dict(model, state_dict=state, adapter_name=NAME, save_embedding_layers=False)
+    tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, str(folder / ADAPTER), metadata={"format": "pt"})
+    config = model.peft_config[NAME]
+    was = config.inference_mode
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+    config.inference_mode = was
+
+
+def _write_audio(model: Any, folder: Path, state: Mapping[str, Tensor] | None) -> None:
+    """Audio encoder and projector under their names in the whole model."""
+    from safetensors.torch import save_file
+
+    if state is None:
+        tensors = {f"{AUDIO}{name}": tensor for name, tensor in audio_of(model).state_dict().items()}
+    else:
+        tensors = {name[name.index(AUDIO) :]: tensor for name, tensor in state.items() if AUDIO in name}
+    tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, str(folder / AUDIO_FILE), metadata={"format": "pt"})
+
+
+def _write_whole(model: Any, folder: Path, tuning: Tuning, state: Mapping[str, Tensor] | None) -> None:
+    """The model as transformers writes it, with the base's tokenizer and processor beside it."""
+    model.save_pretrained(str(folder), state_dict=None if state is None else dict(state))
+    base = Path(tuning.base)
+    for name in _PROCESSOR_FILES:
+        if (base / name).is_file() and not (folder / name).exists():
+            shutil.copyfile(base / name, folder / name)
