@@ -31,7 +31,7 @@ def best_variants(posteriors: Posteriors, canonical: Canonical) -> Canonical:
     Maximised is the log probability of the best path, less `VARIANT_NATS` for each word that is not said in its
     dictionary form. Where the recording is too short for any accepted form, the text stays as it is.
     """
-    forms = [_distinct(word) for word in canonical.words]
+    forms = [distinct_forms(word) for word in canonical.words]
     if all(len(variants) == 1 for variants in forms):
         return canonical
     choice = _best_walk(posteriors, _Graph.of(forms, posteriors.phone_set))
@@ -42,7 +42,7 @@ def best_variants(posteriors: Posteriors, canonical: Canonical) -> Canonical:
     return replace(canonical, words=words)
 
 
-def _distinct(word: Word) -> list[Variant]:
+def distinct_forms(word: Word) -> list[Variant]:
     """The canonical form, then each variant that differs from those before by more than stress."""
     distinct: dict[tuple[object, ...], Variant] = {}
     for variant in word.variants:
@@ -91,7 +91,7 @@ class _Graph:
                 firsts.append(len(columns))
                 costs.append(0.0 if variant.kind is None else -VARIANT_NATS)
                 if index:
-                    joined = [state for other, state in before if _go_together(other, variant)]
+                    joined = [state for other, state in before if go_together(other, variant)]
                     jumped = [state for state in joined if columns[state] != labels[0]]
                     entries.append([*(state + 1 for state in joined), *jumped])
                 else:
@@ -157,7 +157,7 @@ class _Graph:
         return max([(float(scores[state]), state), *came], key=lambda one: one[0])[1]
 
 
-def _go_together(left: Variant, right: Variant) -> bool:
+def go_together(left: Variant, right: Variant) -> bool:
     """Whether two forms may stand side by side."""
     first, last = unstressed(right.phones[:1])[0], unstressed(left.phones[-1:])[0]
     return (left.before is None or first in left.before) and (right.after is None or last in right.after)
