@@ -34,8 +34,10 @@ from elocute.mllm.evaluation_result import (
     Speed,
 )
 from elocute.mllm.examples import Example
-from elocute.mllm.generation import BATCH_SIZE, SCORES, Generated, Generation, Progress, generate
+from elocute.mllm.generation import BATCH_SIZE, SCORES, Generated, Generation, Progress, answer_examples
 from elocute.types import Float64
+
+__all__ = ["answer_examples", "evaluate_answers", "evaluate_examples", "expected_scores", "speed_of"]
 
 MOST_SHOWN, MOST_CHARACTERS = 10, 300
 """Failed answers that are kept to be looked at, and how much of each."""
@@ -74,7 +76,7 @@ def evaluate_examples(
     """
     if not examples:
         raise ConfigError("no examples to evaluate; expected one or more")
-    made = generate(
+    made = answer_examples(
         model,
         processor,
         examples,

@@ -69,7 +69,7 @@ class Generation:
     seconds: float
 
 
-def generate(
+def answer_examples(
     model: Any,
     processor: Any,
     examples: Sequence[Example],
