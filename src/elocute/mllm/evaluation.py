@@ -34,7 +34,8 @@ from elocute.mllm.evaluation_result import (
     Speed,
 )
 from elocute.mllm.examples import Example
-from elocute.mllm.generation import BATCH_SIZE, SCORES, Generated, Generation, Progress, answer_examples
+from elocute.mllm.generation import BATCH_SIZE, SCORES, Generated, Generation, Progress
+from elocute.mllm.generation import generate as answer_examples
 from elocute.types import Float64
 
 __all__ = ["answer_examples", "evaluate_answers", "evaluate_examples", "expected_scores", "speed_of"]

@@ -69,7 +69,7 @@ class Generation:
     seconds: float
 
 
-def answer_examples(
+def generate(
     model: Any,
     processor: Any,
     examples: Sequence[Example],
