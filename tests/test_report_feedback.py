@@ -16,7 +16,7 @@ from elocute.errors import ConfigError
 from elocute.phones import PHONES, phonemize
 from elocute.report import Feedback, Mispronunciation, PhoneReport, Report, WordReport
 from elocute.report_feedback import MOST_PIECES, feedback_of, next_sentence, outcome_of, with_suggestions
-from elocute.report_writer import _mispronunciations
+from elocute.report_parts import mispronunciations_of
 from planted import RatedBackend, recording
 
 
@@ -26,7 +26,7 @@ def wrong(expected: str, actual: str | None, probability: float = 0.9) -> PhoneR
 
 
 def advised(source: Report, level: str = "learner", l1: str | None = None) -> Report:
-    found = _mispronunciations(source.words)
+    found = mispronunciations_of(source.words)
     whole = replace(
         source,
         mispronunciations=with_suggestions(found, source.words, level, l1),  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def test_the_first_language_is_named_only_where_it_explains_the_slip() -> None:
     assert "Mandarin" not in suggestion(nasal, l1="zh")  # words of Mandarin do end in n
     added = replace(phone("AH"), expected=None, actual="AH", error="insertion", score=None, nbest=())
     ending = sentence(word("good", phone("G"), phone("UH1"), phone("D"), added, syllables=()))
-    (item,) = with_suggestions(_mispronunciations(ending.words), ending.words, "learner", "ja")
+    (item,) = with_suggestions(mispronunciations_of(ending.words), ending.words, "learner", "ja")
     assert "Japanese" in (item.suggestion or "")
     odd = sentence(word("bad", wrong("B", "M"), phone("AE1"), phone("D")))
     assert "Mandarin" not in suggestion(odd, l1="zh")
@@ -163,7 +163,7 @@ def test_it_costs_less_than_two_milliseconds() -> None:
     """Even where every word of a long sentence is wrong; texts of slips that were met before cost next to nothing."""
     words = [word(f"w{n}", wrong("TH", "S", 0.9 - n / 100), wrong("IH1", "IY"), phone("K")) for n in range(12)]
     source = sentence(*words)
-    found: tuple[Mispronunciation, ...] = _mispronunciations(source.words)
+    found: tuple[Mispronunciation, ...] = mispronunciations_of(source.words)
     with_suggestions(found, source.words, "learner")  # the asset is read once in a process
     times_s = []
     for n in range(5):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import version
 
 import numpy as np
 
@@ -19,9 +17,7 @@ from elocute.phones import ipa_name
 from elocute.prosody.stress import SpokenStress
 from elocute.report import (
     SCHEMA_VERSION,
-    AudioFacts,
     Heard,
-    Mispronunciation,
     ModelFacts,
     PhoneReport,
     Report,
@@ -31,12 +27,18 @@ from elocute.report import (
     WordReport,
 )
 from elocute.report_feedback import feedback_of, with_suggestions
+from elocute.report_parts import (
+    audio_facts,
+    mispronunciations_of,
+    own_version,
+    scaled,
+    sound_warnings,
+    text_warnings,
+    with_stress,
+)
 from elocute.report_prosody import fluency_facts, prosody_facts
 from elocute.types import Float64, Phone, Word
 
-FAINT_DB = -45.0
-NOISY_DB = 10.0
-CLIPPED_SHARE = 0.005
 ADDED_FRAMES = 2
 """An added phone is given so many frames: the lattice knows where it begins, not how long it is."""
 
@@ -60,15 +62,9 @@ def write_report(
         advice: for whom advice is written; None for none.
         l1: the speaker's first language, where known.
     """
-    model = ModelFacts(backend=backend, scorer=scorer, version=_version())
+    model = ModelFacts(backend=backend, scorer=scorer, version=own_version())
     occupied = finding.analysis.found.occupancies()[:, 1::2]
     return _Writer(finding, scale, model, occupied, finding.is_scorable, advice, l1).report()
-
-
-@cache
-def _version() -> str:
-    """Version of elocute; asked once, because reading it takes a millisecond."""
-    return version("elocute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +94,15 @@ class _Writer:
         text = [self._word(index, word) for index, word in enumerate(self.found.canonical.words)]
         words = tuple(self._with_extras(text)) if self.is_scorable else tuple(text)
         share = len(self.found.spoken) / len(text)
-        wrong = _mispronunciations(words)
-        scores, recording = self.found.scores, self.found.recording
+        wrong = mispronunciations_of(words)
+        scores = self.found.scores
         return Report(
             schema_version=SCHEMA_VERSION,
             text=self.found.canonical.text,
             language="en-US",
             scale=self.scale,
             model=self.model,
-            audio=AudioFacts(
-                duration_s=round(recording.duration_s, 3),
-                speech_s=round(recording.quality.speech_s, 2),
-                snr_db=None if recording.quality.snr_db is None else round(recording.quality.snr_db, 1),
-                clipped=round(recording.quality.clipped, 5),
-            ),
+            audio=audio_facts(self.found.recording),
             utterance=UtteranceScores(
                 accuracy=self._scaled(scores.accuracy),
                 fluency=self._scaled(scores.fluency),
@@ -128,10 +119,8 @@ class _Writer:
         )
 
     def _scaled(self, score: float) -> float | None:
-        """A score of 0 to 1 on the report's scale, rounded to a tenth of a percent of it; None if nothing is scored."""
-        if not self.is_scorable:
-            return None
-        return round(float(score) * self.scale, {1: 3, 10: 2, 100: 1}[self.scale])
+        """A score of 0 to 1 on the report's scale; None if nothing is scored."""
+        return scaled(score, self.scale) if self.is_scorable else None
 
     def _heard_in(self, i: int) -> int:
         """Frame, of those that were looked at, in which a canonical phone was heard best."""
@@ -181,7 +170,7 @@ class _Writer:
         found, times = self.found.diagnosis.phones[i], self.found.analysis.times
         start, end = self.found.seconds((float(times.start_s[i]), float(times.end_s[i])), self._heard_in(i))
         return PhoneReport(
-            phone=_with_stress(phone),
+            phone=with_stress(phone),
             ipa=ipa_name(phone.symbol, phone.stress),
             start_s=start,
             end_s=end,
@@ -217,7 +206,7 @@ class _Writer:
         """A word of the text that was not said."""
         phones = tuple(
             PhoneReport(
-                phone=_with_stress(phone),
+                phone=with_stress(phone),
                 ipa=ipa_name(phone.symbol, phone.stress),
                 start_s=None,
                 end_s=None,
@@ -324,14 +313,8 @@ class _Writer:
 
     def _warnings(self) -> list[str]:
         """What about the recording makes the scores less certain, or leaves nothing to score."""
-        found, quality = self.found, self.found.recording.quality
-        warnings = []
-        if quality.clipped > CLIPPED_SHARE:
-            warnings.append(f"audio is clipped ({quality.clipped:.1%} of samples); lower the microphone's level")
-        if quality.rms_db < FAINT_DB:
-            warnings.append(f"audio is faint ({quality.rms_db:.0f} dB); move closer to the microphone")
-        if quality.snr_db is not None and quality.snr_db < NOISY_DB:
-            warnings.append(f"audio is noisy (about {quality.snr_db:.0f} dB over the noise); find a quieter place")
+        found = self.found
+        warnings = sound_warnings(found.recording.quality)
         if not found.match.is_speech and found.match.heard.mean() >= LEAST_HEARD:
             warnings.append("the recording sounds like noise, so nothing is scored; check that it holds speech")
         elif not found.match.is_speech:
@@ -349,10 +332,7 @@ class _Writer:
                 "scores come from the scorer for any backend, which knows less than one trained on what "
                 f"{self.model.backend.split()[0]} hears; `elocute train scorer --backend` makes one"
             )
-        guessed = [word.text for word in found.canonical if word.source == "g2p"]
-        if guessed:
-            warnings.append(f"not in the lexicon, pronunciation guessed: {', '.join(guessed)}")
-        return warnings
+        return [*warnings, *text_warnings(found.canonical)]
 
     def _miscues(self) -> list[str]:
         """What of the text was not read, and what was said beside it."""
@@ -376,29 +356,3 @@ def _between(added: PhoneReport, before: Sequence[PhoneReport], after: Sequence[
     most = min((phone.end_s or 0.0 for phone in after), default=end)
     start = min(max(start, least), max(most, least))
     return replace(added, start_s=start, end_s=max(min(end, most), start))
-
-
-def _with_stress(phone: Phone) -> str:
-    """ARPABET symbol with its stress digit."""
-    return phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}"
-
-
-def _mispronunciations(words: Sequence[WordReport]) -> tuple[Mispronunciation, ...]:
-    """All flagged phones of words that were said, most certain first."""
-    flagged = [
-        Mispronunciation(
-            word=word.word,
-            word_index=index,
-            phone_index=position,
-            expected=phone.expected,
-            actual=phone.actual,
-            type=phone.error,
-            probability=phone.probability,
-            suggestion=None,
-        )
-        for index, word in enumerate(words)
-        if word.error != "omission"
-        for position, phone in enumerate(word.phonemes)
-        if phone.error is not None
-    ]
-    return tuple(sorted(flagged, key=lambda item: -item.probability))
