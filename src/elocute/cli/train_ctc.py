@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from elocute.cli.training_bars import STOPPED, interruptible, steps_of, training_bar, wide_bars
 
+if TYPE_CHECKING:
     from elocute.training.ctc_model import PhoneModel
     from elocute.training.ctc_prepare import Prepared
-
-_STOPPED = 130
 
 
 class Device(StrEnum):
@@ -88,8 +83,8 @@ def ctc(
     phones = load_model(model, recipe.model, seed=recipe.training.seed)
     freeze(phones, recipe.training)
     is_main = accelerator.is_main_process
-    with _bars(shown=is_main) as bars, accelerator.main_process_first():
-        prepared = prepare(sources, recipe.training, phones.frames, cache or out / "pcm", _steps(bars))
+    with wide_bars(shown=is_main) as bars, accelerator.main_process_first():
+        prepared = prepare(sources, recipe.training, phones.frames, cache or out / "pcm", steps_of(bars))
     if is_main:
         _describe(phones, prepared)
         if not dry_run:
@@ -97,8 +92,8 @@ def ctc(
             write_refusals(prepared.examples, out / "refused.tsv")
     if dry_run:
         return
-    with _bars(shown=is_main) as bars, _interruptible() as is_interrupted:
-        on_step, on_point = _training_bar(bars)
+    with wide_bars(shown=is_main) as bars, interruptible() as is_interrupted:
+        on_step, on_point = training_bar(bars)
         run = CtcRun(
             recipe=recipe,
             out=out,
@@ -117,7 +112,7 @@ def ctc(
     if is_main:
         _finish(record, out)
     if is_interrupted():
-        raise typer.Exit(_STOPPED)
+        raise typer.Exit(STOPPED)
 
 
 def _check_installed() -> None:
@@ -129,78 +124,6 @@ def _check_installed() -> None:
     for name in ("torch", "transformers", "accelerate", "safetensors"):
         if find_spec(name) is None:
             raise MissingExtraError(f"{name} is not installed, which training needs; install elocute[hf]")
-
-
-def _bars(*, shown: bool) -> Progress:
-    """Progress bars on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), disable=not shown)
-
-
-def _steps(bars: Progress) -> Callable[[str, int, int], None]:
-    """A bar for every step of the preparation."""
-    tasks: dict[str, TaskID] = {}
-
-    def progress(step: str, done: int, total: int) -> None:
-        if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total)
-        bars.update(tasks[step], completed=done)
-
-    return progress
-
-
-def _training_bar(bars: Progress) -> tuple[Callable[[int, float], None], Callable[[dict[str, Any]], None]]:
-    """The bar of the training in thousandths, with update, loss and PER in its text; a line for every point."""
-    task = bars.add_task("training", total=1000)
-    shown: dict[str, float] = {}
-    is_terminal = bars.console.is_terminal
-
-    def on_step(step: int, share: float) -> None:
-        text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
-        bars.update(task, completed=min(1000, round(1000 * share)), description=f"update {step} {text}")
-
-    def on_point(point: dict[str, Any]) -> None:
-        shown.update({name: point[name] for name in ("loss", "per") if name in point})
-        if not is_terminal or "per" in point:
-            typer.echo(json.dumps(point), err=True)
-
-    return on_step, on_point
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the update in hand finish when Ctrl-C or a request to end comes; a second one ends at once."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        typer.echo("finishing this update and saving; once more to end at once", err=True)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _describe(phones: PhoneModel, prepared: Prepared) -> None:

@@ -137,7 +137,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             run.out.mkdir(parents=True, exist_ok=True)
             cut_curve(run.out, progress.step)
-            self.board = _board(run.out, progress.step)
+            self.board = board(run.out, progress.step)
         if progress.step and run.held:
             self._report({"resumed": True, **self.evaluate()})
         if not progress.is_done:
@@ -379,7 +379,7 @@ def _calm_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _board(folder: Path, step: int) -> Any:
+def board(folder: Path, step: int) -> Any:
     """A writer for TensorBoard, which hides what came after the checkpoint."""
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,15 @@ def save_state(
         progress: how far the training has come.
         facts: what a training that goes on must agree with, plain values.
     """
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": asdict(progress),
-        "facts": json.dumps(facts),
-    }
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
+    write_state(folder, state, facts)
+
+
+def write_state(folder: Path, state: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Write a checkpoint with the facts that it belongs to; a kill while writing leaves the former one."""
     new = folder / f"{STATE}.new"
     with open(new, "wb") as file:
-        torch.save(state, file)
+        torch.save({**state, "facts": json.dumps(facts)}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(new, folder / STATE)
@@ -85,25 +85,51 @@ def load_state(
     Raises:
         ConfigError: it is damaged, or of a training with another recipe, other data or another model.
     """
+    state = read_state(folder, facts, free=_FREE)
+    if state is None:
+        return CtcProgress()
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return CtcProgress(**state["progress"])
+
+
+def read_state(folder: Path, facts: Mapping[str, Any], *, free: Collection[str]) -> dict[str, Any] | None:
+    """The checkpoint of a folder, if there is one.
+
+    Args:
+        folder: of the run.
+        facts: of the training that would go on with it.
+        free: facts, at any depth, that may differ.
+
+    Raises:
+        ConfigError: it is damaged, or of a training with another recipe, other data or another model.
+    """
     path = folder / STATE
     if not path.exists():
-        return CtcProgress()
+        return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         was = json.loads(state["facts"])
-        progress = CtcProgress(**state["progress"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        _ = state["progress"].items(), state["model"], state["optimizer"]
+    except (
+        OSError,
+        RuntimeError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(f"{path} is damaged: {first}; delete it to begin anew, or give another --out") from error
-    different = _differences(was, json.loads(json.dumps(facts)))
+    different = _differences(was, json.loads(json.dumps(facts)), free)
     if different:
         raise ConfigError(
             f"{folder} holds a training with another {'; '.join(different[:5])}; repeat its command to go on with it, "
             "or give another --out"
         )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return progress
+    return state
 
 
 def cut_curve(folder: Path, step: int) -> None:
@@ -121,12 +147,12 @@ def add_to_curve(folder: Path, point: Mapping[str, Any]) -> None:
         file.write(json.dumps(point) + "\n")
 
 
-def _differences(was: Any, now: Any, place: str = "") -> list[str]:
+def _differences(was: Any, now: Any, free: Collection[str], place: str = "") -> list[str]:
     """Where two nested tables differ, as `name (was -> now)`."""
     if isinstance(was, dict) and isinstance(now, dict):
         return [
             item
-            for key in sorted({*was, *now} - set(_FREE))
-            for item in _differences(was.get(key), now.get(key), f"{place}.{key}" if place else key)
+            for key in sorted({*was, *now} - set(free))
+            for item in _differences(was.get(key), now.get(key), free, f"{place}.{key}" if place else key)
         ]
     return [] if was == now else [f"{place} (was {was!r}, is {now!r})"]
