@@ -37,6 +37,8 @@ _STOPS = (END, "<|endoftext|>", "<|user|>")
 # A key with either quote, straight or curly, or none; a space for the underscore as in the paper's figure.
 _KEY = {key: re.compile(rf"[\"'“‘]?\b{key.replace('_', '[_ ]')}\b[\"'”’]?\s?[:=]\s?", re.I) for key in KEYS["combined"]}
 _NEXT = r"[\"'“‘]?\b(?:" + "|".join(key.replace("_", "[_ ]") for key in KEYS["combined"]) + r")\b[\"'”’]?\s?[:=]"
+_ANY = r"[\"'“‘]?[a-z_][a-z_ ]*[\"'”’]? ?:"
+_CUT = r"(?:, ?[\"'“‘]?[a-z_ ]*[\"'”’]?)? ?:? ?$"
 _NUMBER = re.compile(r"[\"']?(-?\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\d)")
 _CLOSES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 
@@ -180,12 +182,14 @@ def _score_fields(scores: Mapping[str, float]) -> dict[str, int]:
 
 def _text_fields(words: Sequence[str], phones: Iterable[Sequence[str]], word_delimiter: bool) -> dict[str, str]:
     """Transcripts by name."""
-    groups = [" ".join(group) for group in phones]
+    groups = [list(group) for group in phones]
     if len(groups) != len(words):
         raise ConfigError(f"{len(words)} words but phones of {len(groups)}; expected phones for each word")
-    between = f" {DELIMITER} " if word_delimiter else " "
-    spoken = between.join(groups if word_delimiter else filter(None, groups))
-    return {"word_transcript": " ".join(words).lower(), "phoneme_transcript": spoken}
+    spoken = [symbol for group in groups for symbol in ([DELIMITER, *group] if word_delimiter else group)]
+    return {
+        "word_transcript": " ".join(words).lower(),
+        "phoneme_transcript": " ".join(spoken[1:] if word_delimiter else spoken),
+    }
 
 
 def _phone(symbol: str) -> str:
@@ -268,8 +272,8 @@ def _text_value(key: str, rest: str, found: _Found) -> str | None:
     if rest[:1] not in _CLOSES:
         return None
     close = re.escape(_CLOSES[rest[0]])
-    # An apostrophe is no end: after the end come a bracket, the next key, or nothing.
-    end = re.compile(rf"{close}(?= ?(?:\}}|, ?{_NEXT}|,? ?$))|{close}?,? ?(?={_NEXT})", re.I).search(rest, 1)
+    # An apostrophe is no end: after the end come a bracket, the next key or what is left of it, or nothing.
+    end = re.compile(rf"{close}(?= ?(?:,? ?\}}|, ?{_ANY}|{_CUT}))|{close}?,? ?(?={_NEXT})", re.I).search(rest, 1)
     inside = rest[1 : end.start() if end else None]
     if end is None:
         found.notes.append(f"{key} cut off")
