@@ -160,7 +160,16 @@ class Batch:
     phone_counts: tuple[int, ...]
 
 
-def collate(spectra: Spectra, tokens: Sequence[Tokens], *, audio_id: int, pad_id: int, stride: int = 8) -> Batch:
+def collate(
+    spectra: Spectra,
+    tokens: Sequence[Tokens],
+    *,
+    audio_id: int,
+    pad_id: int,
+    stride: int = 8,
+    answer_noise: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> Batch:
     """A batch of spectra and tokens, the same as the processor and the collator make of recordings and texts.
 
     Args:
@@ -169,6 +178,9 @@ def collate(spectra: Spectra, tokens: Sequence[Tokens], *, audio_id: int, pad_id
         audio_id: token that stands for a vector of the audio encoder.
         pad_id: token for padding.
         stride: frames that make one such vector.
+        answer_noise: share of the answers' tokens that are replaced by other answers' in what the model sees, not in
+            what it learns.
+        rng: draws these.
     """
     device = spectra.values.device
     lengths = torch.from_numpy(spectra.lengths)
@@ -188,6 +200,10 @@ def collate(spectra: Spectra, tokens: Sequence[Tokens], *, audio_id: int, pad_id
         attention[number, :end] = 1
         labels[number, end - item.learned : end] = row[end - item.learned :]
         phones[number, : len(item.phones)] = item.phones
+    if answer_noise and rng is not None:
+        said = labels[labels != IGNORED]
+        is_other = (labels != IGNORED) & (rng.random(labels.shape) < answer_noise)
+        ids[is_other] = rng.choice(said, int(is_other.sum()))
     inputs = {
         "input_ids": torch.from_numpy(ids).to(device, non_blocking=True),
         "attention_mask": torch.from_numpy(attention).to(device, non_blocking=True),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elocute.errors import ConfigError
-from elocute.mllm.bank import Bank, Batch, Tokens, collate, spectra_of, tokens_of
+from elocute.mllm.bank import Bank, Batch, Spectra, Tokens, collate, spectra_of, tokens_of
 from elocute.mllm.collate import Collator, LengthBuckets
 from elocute.mllm.examples import Example
 from elocute.mllm.processing import token_ids
@@ -93,6 +93,7 @@ class BatchMaker:
         fill: what masked places hold, shape (80,).
         audio_id: token that stands for a vector of the audio encoder.
         pad_id: token for padding.
+        answer_noise: see `[training]`.
         seed: of everything drawn.
     """
 
@@ -104,6 +105,7 @@ class BatchMaker:
     fill: Tensor
     audio_id: int
     pad_id: int
+    answer_noise: float
     seed: int
 
     @classmethod
@@ -120,34 +122,41 @@ class BatchMaker:
             fill=run.bank.statistics()[0],
             audio_id=ids.audio,
             pad_id=ids.pad,
+            answer_noise=run.recipe.training.answer_noise,
             seed=run.recipe.training.seed,
         )
 
     def make(self, indices: Sequence[int], step: int, part: int, device: torch.device) -> Batch:
         """A training batch; the same one whenever and wherever it is made."""
         chosen = [self.examples[index] for index in indices]
-        paths = [example.audio for example in chosen]
+        rng = np.random.default_rng([self.seed, step, part])
         if self.table == _UNCHANGED:
-            spectra = spectra_of(self.bank, paths)
-        else:
-            spectra = spectra_of(
-                self.bank,
-                paths,
-                self.table,
-                tempos=[self.table.tempo if e.task == "mdd" else self.table.tempo_apa for e in chosen],
-                noise=self.noise,
-                fill=self.fill if self.table.frequency_masks or self.table.time_masks else None,
-                rng=np.random.default_rng([self.seed, step, part]),
-            )
-        return self._collated(spectra, indices, device)
+            return self._collated(spectra_of(self.bank, [e.audio for e in chosen]), indices, device, rng)
+        masks = (self.table.frequency_masks or self.table.time_masks) and step >= self.table.masks_from
+        spectra = spectra_of(
+            self.bank,
+            [example.audio for example in chosen],
+            self.table,
+            tempos=[self.table.tempo if e.task == "mdd" else self.table.tempo_apa for e in chosen],
+            noise=self.noise,
+            fill=self.fill if masks else None,
+            rng=rng,
+        )
+        return self._collated(spectra, indices, device, rng)
 
     def plain(self, indices: Sequence[int], device: torch.device) -> Batch:
-        """A batch of recordings as they are."""
+        """A batch of recordings and answers as they are."""
         return self._collated(spectra_of(self.bank, [self.examples[i].audio for i in indices]), indices, device)
 
-    def _collated(self, spectra: object, indices: Sequence[int], device: torch.device) -> Batch:
-        from elocute.mllm.bank import Spectra
-
-        assert isinstance(spectra, Spectra)
-        moved = Spectra(values=spectra.values.to(device, non_blocking=True), lengths=spectra.lengths)
-        return collate(moved, [self.tokens[index] for index in indices], audio_id=self.audio_id, pad_id=self.pad_id)
+    def _collated(
+        self, spectra: Spectra, indices: Sequence[int], device: torch.device, rng: np.random.Generator | None = None
+    ) -> Batch:
+        """Spectra with their tokens, on a device."""
+        return collate(
+            Spectra(values=spectra.values.to(device, non_blocking=True), lengths=spectra.lengths),
+            [self.tokens[index] for index in indices],
+            audio_id=self.audio_id,
+            pad_id=self.pad_id,
+            answer_noise=self.answer_noise,
+            rng=rng,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -64,12 +65,22 @@ class CtcHead(nn.Module):
         features = batch.inputs["audio_input_features"]
         self._heard = audio_of(model).encoder(features, batch.inputs.get("audio_attention_mask"))
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch, *, flat: bool = False) -> Tensor:
         """Negative log-likelihood a phone, summed over the recordings of the last forward pass.
 
         Recordings too short for their phones give 0.
+
+        Args:
+            batch: what was heard.
+            flat: that of a frame instead, with phones spread evenly over the sound.
         """
         assert self._heard is not None
+        if flat:
+            scores = self.scores(self._heard.float())
+            labels = flat_labels(batch, scores.shape[1]).to(scores.device)
+            self._heard = None
+            found = F.cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+            return found * len(batch.sizes)
         log_probs = self.scores(self._heard.float()).log_softmax(dim=-1).transpose(0, 1)
         self._heard = None
         counts = torch.tensor(batch.phone_counts)
@@ -82,6 +93,26 @@ class CtcHead(nn.Module):
             zero_infinity=True,
         )
         return (found / counts.clamp_min(1).to(found.device)).sum()
+
+
+def flat_labels(batch: Batch, frames: int) -> Tensor:
+    """Phones spread evenly over the vectors with sound, blank (0) elsewhere; shape (B, frames), padding ignored.
+
+    A vector has sound if its level lies above 35 % of the way from the 10th to the 95th percentile of the recording's
+    levels, as in `elocute.training.ctc_batches.frame_labels`.
+    """
+    spectra = batch.inputs["audio_input_features"].float()
+    power = F.pad(spectra.logsumexp(dim=2), (0, frames * 8 - spectra.shape[1]))
+    level = power.reshape(len(power), frames, 8).mean(dim=2).cpu()
+    sizes = torch.tensor(batch.sizes)[:, None]
+    inside = torch.arange(frames)[None] < sizes
+    level = level.masked_fill(~inside, math.nan)
+    low, high = torch.nanquantile(level, torch.tensor([0.1, 0.95]), dim=1)
+    active = inside & (level >= (low + 0.35 * (high - low))[:, None])
+    counts = torch.tensor(batch.phone_counts)[:, None]
+    place = (active.cumsum(dim=1) - 1) * counts // active.sum(dim=1, keepdim=True).clamp_min(1)
+    phones = batch.phones.gather(1, place.clamp(min=0).minimum((counts - 1).clamp_min(0)))
+    return torch.where(active, phones, 0).masked_fill(~inside, IGNORED)
 
 
 def trained(model: Any, head: nn.Module | None) -> list[nn.Parameter]:
@@ -109,7 +140,7 @@ def make_optimizer(model: Any, head: nn.Module | None, table: TrainingTable) -> 
     if table.optimizer == "adamw":
         return torch.optim.AdamW(groups, fused=learned[0].device.type == "cuda", **settings)
     try:
-        from bitsandbytes import optim
+        optim: Any = import_module("bitsandbytes.optim")
     except ImportError as error:
         raise MissingExtraError(
             f"bitsandbytes is not installed, which optimizer {table.optimizer} needs; install elocute[phi4]"

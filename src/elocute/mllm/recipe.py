@@ -124,6 +124,11 @@ class TrainingTable:
         ctc_weight: weight of an auxiliary CTC loss of phones on the audio encoder's output, which shows random weights
             where sounds are; needs a regime that trains the encoder, and is no part of the model.
         ctc_first: first updates with that loss alone.
+        ctc_flat: first updates of these with phones spread evenly over the sound in place of CTC; random weights do
+            not leave the plateau of blanks without.
+        answer_noise: share of the answer's tokens that the model sees replaced by others while it learns the right
+            ones: phones follow from the words before them, and a model that relies on its own wrong words does not
+            listen. For random weights; 0 for none.
         report_every: updates from one line of the log to the next.
         evaluate_every: epochs (minutes if `unit` is minutes) from one evaluation to the next; there is one at the end.
         save_every: updates from one checkpoint to the next.
@@ -144,6 +149,8 @@ class TrainingTable:
     optimizer: Optimizer = "adamw"
     ctc_weight: float = 0.0
     ctc_first: int = 0
+    ctc_flat: int = 0
+    answer_noise: float = 0.0
     report_every: int = 10
     evaluate_every: float = 1.0
     save_every: int = 100
@@ -163,6 +170,7 @@ class AugmentationTable:
         frequency_bins: the widest of them, of 80.
         time_masks: stretches of time that are hidden.
         time_frames: the longest of them, in frames of 10 ms.
+        masks_from: first update with hidden bands and stretches.
         gain_db: range of changes of the level.
     """
 
@@ -174,6 +182,7 @@ class AugmentationTable:
     frequency_bins: int = 20
     time_masks: int = 0
     time_frames: int = 20
+    masks_from: int = 0
     gain_db: tuple[float, float] = (0.0, 0.0)
 
 
@@ -223,12 +232,12 @@ _POSITIVE = {
     "evaluation": ("batch", "longest_answer"),
 }
 _NOT_NEGATIVE = {
-    "training": ("weight_decay", "ctc_weight", "ctc_first", "seed"),
-    "augmentation": ("frequency_masks", "frequency_bins", "time_masks", "time_frames"),
+    "training": ("weight_decay", "ctc_weight", "ctc_first", "ctc_flat", "seed"),
+    "augmentation": ("frequency_masks", "frequency_bins", "time_masks", "time_frames", "masks_from"),
     "evaluation": ("most",),
 }
 _SHARES = {
-    "training": ("warm_up_share", "final_share"),
+    "training": ("warm_up_share", "final_share", "answer_noise"),
     "adapter": ("dropout",),
     "data": ("native_share",),
     "augmentation": ("noise_share",),
@@ -252,6 +261,13 @@ def _check(recipe: Phi4Recipe, source: str) -> None:
         )
     if training.ctc_first and not training.ctc_weight:
         raise ConfigError(f"{source}: training.ctc_first needs training.ctc_weight above 0")
+    if training.ctc_flat > training.ctc_first:
+        raise ConfigError(f"{source}: training.ctc_flat is {training.ctc_flat}; expected at most training.ctc_first")
+    _check_data(data, augmentation, source)
+
+
+def _check_data(data: DataTable, augmentation: AugmentationTable, source: str) -> None:
+    """ConfigError for tasks, folds or tempos that cannot be."""
     if not data.tasks or len(set(data.tasks)) < len(data.tasks):
         raise ConfigError(f"{source}: data.tasks is {list(data.tasks)}; expected apa, mdd, combined")
     if data.folds < 2 or not -1 <= data.held_fold < data.folds:

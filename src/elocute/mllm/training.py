@@ -152,8 +152,6 @@ class Phi4Trainer:
             while not is_over:
                 self._update()
                 is_over = self._after_update(before_s, begun)
-            if progress.is_done and progress.measured_at != progress.step:
-                self._measure_and_keep()
             self._save()
         return self._finish()
 
@@ -202,7 +200,7 @@ class Phi4Trainer:
                 # Several processes exchange every gradient, so nothing may be left out of theirs.
                 total = total + (0.0 if is_first else 1.0) * summed / tokens
         if self.head is not None:
-            heard = self.head.loss(batch)
+            heard = self.head.loss(batch, flat=self.progress.step < table.ctc_flat)
             self.sums[2] += heard.detach().double()
             self.sums[3] += len(batch.sizes)
             total = total + table.ctc_weight * heard / recordings
