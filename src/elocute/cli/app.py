@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from elocute.cli import (
+    ablate,
     assess,
     batch,
     convert,
@@ -76,6 +77,7 @@ evaluate.app.command("l1")(evaluate_l1.l1)
 app.add_typer(evaluate.app, name="evaluate", epilog=_examples(evaluate.EXAMPLES))
 app.add_typer(retrieval.app, name="retrieval", epilog=_examples(retrieval.EXAMPLES))
 app.add_typer(train.app, name="train")
+app.command("ablate", epilog=_examples(ablate.EXAMPLES))(ablate.ablate)
 app.add_typer(convert.app, name="convert", epilog=_examples(convert.EXAMPLES))
 
 
