@@ -88,6 +88,14 @@ def find_folder(place: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """Several recordings as a model takes them: what its feature extractor gave, and frames of each to expect."""
+
+    inputs: Any
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heard:
     """What a model says of several recordings.
 
@@ -181,12 +189,20 @@ class HuggingFaceBackend:
 
     def hear(self, samples: Sequence[Float32]) -> Heard:
         """What the model says of several recordings, padded to the longest; all at least `MIN_SAMPLES` long."""
+        return self.hear_prepared(self.prepare(samples))
+
+    def prepare(self, samples: Sequence[Float32]) -> Prepared:
+        """What goes into the model for several recordings; the part of `hear` that other threads may do ahead."""
         inputs = self.features(
             list(samples), sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", padding=True, return_attention_mask=True
         )
-        log_probs = self._log_probs(inputs)
-        counts = row_count(self.model.config, self.features)(np.array([len(one) for one in samples]))
-        return Heard(log_probs=log_probs, frames=tuple(np.minimum(counts, log_probs.shape[1]).tolist()))
+        rows = row_count(self.model.config, self.features)(np.array([len(one) for one in samples]))
+        return Prepared(inputs=inputs, frames=tuple(rows.tolist()))
+
+    def hear_prepared(self, prepared: Prepared) -> Heard:
+        """What the model says of them."""
+        log_probs = self._log_probs(prepared.inputs)
+        return Heard(log_probs=log_probs, frames=tuple(min(rows, log_probs.shape[1]) for rows in prepared.frames))
 
     def _run(self, samples: Float32) -> Float32:
         """Log-probabilities of the model's own labels, shape (T, V)."""

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from elocute.acoustic.vocabulary import LEAST_LEFT, Folding
 from elocute.errors import ConfigError, MissingExtraError
 
 
@@ -112,3 +114,42 @@ class TorchArrays:
     def transpose(self, values: Any, axes: tuple[int, ...]) -> Any:
         """Axes in another order."""
         return values.permute(axes)
+
+
+def fold_tensor(folding: Folding, log_probs: Any) -> Any:
+    """`Folding.fold` of posteriors (B, T, V) on their device: (B, T, size), float32.
+
+    Probabilities are added instead of their logarithms, in float64: what is less than 1e-300 of the largest in a row is
+    lost.
+    """
+    import torch
+
+    frames = log_probs.double()
+    later = None
+    if len(folding.pairs):
+        labels = torch.as_tensor(folding.pairs[:, 0], device=frames.device)
+        blank = frames[:, :, folding.blank_id, None]
+        before = torch.full_like(frames[:, :, labels], -torch.inf)
+        before[:, 1:] = frames[:, :-1, labels]
+        later = before + torch.logaddexp(frames[:, :, labels], blank)
+        moved = before.exp()
+        frames = frames.clone()
+        frames[:, :, labels] += (1.0 - moved).clamp(min=LEAST_LEFT).log()
+        frames[:, :, folding.blank_id] += (1.0 - moved.sum(2)).clamp(min=LEAST_LEFT).log()
+    peak = frames.amax(2, keepdim=True)
+    columns = torch.as_tensor(folding.columns, device=frames.device)
+    sums = torch.zeros((*frames.shape[:2], folding.phone_set.size), dtype=torch.float64, device=frames.device)
+    folded = sums.index_add(2, columns, (frames - peak).exp()).log() + peak
+    if later is not None:
+        for column, share in zip(folding.pairs[:, 1].tolist(), later.unbind(2), strict=True):
+            folded[:, :, column] = torch.logaddexp(folded[:, :, column], share)
+    return folded.float()
+
+
+def side_by_side(parts: Sequence[Any]) -> Any:
+    """Posteriors of several batches, each (B, T, V), as one (T, sum of B, V) in float64, the ends filled up."""
+    import torch
+
+    longest = max(part.shape[1] for part in parts)
+    filled = [torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts]
+    return torch.cat(filled).transpose(0, 1).double()

@@ -44,7 +44,7 @@ from elocute.types import Float32, Float64, Int64, PhoneSet
 _SPECIAL = re.compile(r"<.*>|\[.*\]", re.DOTALL)
 _WORD_MARKS = frozenset(("|", "▁", "_", " ", "", "-", "'"))
 _UNKNOWN = ("unk", "mask", "oov", "spn", "nsn")
-_LEAST_LEFT = 1e-7
+LEAST_LEFT = 1e-7
 """Share of the blank, and of a label of two phones, that stays where it is, however sure the frame before was."""
 
 
@@ -131,7 +131,7 @@ class Folding:
 
 def _rest(moved: Float64) -> Float64:
     """Log of what is left of a share."""
-    return np.log(np.maximum(1.0 - moved, _LEAST_LEFT))
+    return np.log(np.maximum(1.0 - moved, LEAST_LEFT))
 
 
 def phones_of(labels: Sequence[str | None], blank_id: int) -> Folding:
