@@ -28,6 +28,7 @@ from elocute.mllm.evaluation_measures import (
 from elocute.mllm.evaluation_result import (
     ECHO,
     MODEL,
+    RIGHT,
     AnswerCounts,
     Phi4Evaluation,
     ScoreRow,
@@ -224,19 +225,19 @@ def _score_rows(scored: Sequence[_Read], draws: int) -> Iterable[ScoreRow]:
 
 
 def _transcripts(heard: Sequence[_Read], draws: int) -> dict[str, Any]:
-    """Transcripts and detection, of the model and of the echo."""
+    """Transcripts and detection, of the model and of the echo; and detection by the spoken phones themselves."""
     if not heard:
         return {"transcripts": (), "detection": ()}
     speaker, resamples = _speakers(heard, draws)
+    canonical = [[phone for word in one.example.canonical for phone in word] for one in heard]
+    spoken = [[phone for word in one.example.realised for phone in word] for one in heard]
     said = {
         MODEL: [_transcript(one.example, one.answer.words, one.answer.phones) for one in heard],
-        ECHO: [
-            _transcript(one.example, _words(one.example), [phone for word in one.example.canonical for phone in word])
-            for one in heard
-        ],
+        ECHO: [_transcript(one.example, _words(one.example), row) for one, row in zip(heard, canonical, strict=True)],
+        RIGHT: [_transcript(one.example, _words(one.example), row) for one, row in zip(heard, spoken, strict=True)],
     }
     return {
-        "transcripts": tuple(transcript_row(name, rows, speaker, resamples) for name, rows in said.items()),
+        "transcripts": tuple(transcript_row(name, said[name], speaker, resamples) for name in (MODEL, ECHO)),
         "detection": tuple(detection_row(name, rows, speaker, resamples) for name, rows in said.items()),
     }
 

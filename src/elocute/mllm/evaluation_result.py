@@ -13,6 +13,7 @@ FORMAT = "elocute phi4 1"
 
 MODEL = "model"
 ECHO = "echo of the canonical phones"
+RIGHT = "the spoken phones themselves"
 
 DEFINITIONS: Mapping[str, str] = {
     "answers": "valid: JSON to the letter; repaired: every field, but read with patience (other quotes, text around "
@@ -36,6 +37,8 @@ DEFINITIONS: Mapping[str, str] = {
     "TR / (TR + FR), recall TR / (TR + FA). cd: TR whose transcribed phone is what was spoken; undiagnosed: TR of "
     "which nobody could tell, or of which the corpus does not tell",
     "echo": "the canonical phones as the answer: what PER and matches are worth without listening; it finds no error",
+    "spoken": "the annotated phones as the answer: what detection can reach at all, since a right transcript may be "
+    "aligned in another way than people annotated",
     "correlations": "of an utterance's phone error rate with its accuracy score. human: canonical to spoken phones, "
     "experts' accuracy. predicted: canonical to transcribed phones, the answers' accuracy. error: spoken to "
     "transcribed phones, experts' accuracy (is worse speech transcribed worse?)",
@@ -94,7 +97,7 @@ class TranscriptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionRow:
-    """Detection and diagnosis of mispronounced phones by one predictor, in the terms of `DEFINITIONS`."""
+    """Detection and diagnosis of mispronounced phones by one predictor (or `RIGHT`), in the terms of `DEFINITIONS`."""
 
     predictor: str
     ta: int
@@ -138,7 +141,7 @@ class Phi4Evaluation:
         answers: by task.
         scores: the four, where the task was asked; else empty.
         transcripts: model and echo, where the task was asked; else empty.
-        detection: likewise.
+        detection: likewise, and what could be reached.
         correlations: where utterances have both; else None.
         speed: of generation; None for stored answers.
         failed: some answers that could not be read in full, as "utterance/task: what was written".
