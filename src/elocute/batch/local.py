@@ -12,7 +12,6 @@ In each of the last three cases the rows written so far stay, and the same call 
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -21,19 +20,18 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from elocute.batch.answers import Answer, answer_row
+from elocute.batch.answers import AssessRow as AssessRow
 from elocute.batch.manifest import ManifestRow, read_manifest
 from elocute.batch.output import BatchOutput, RunIdentity
 from elocute.errors import BatchError, ConfigError, ElocuteError
-
-AssessRow = Callable[[ManifestRow], Mapping[str, object]]
-"""Assesses one row; the report as a JSON object."""
 
 # Rows handed out ahead of the one that is written next, for each worker: enough to keep the others busy while one
 # chews on a long recording, few enough to hold in memory.
@@ -49,20 +47,16 @@ class BatchSummary:
         errors: rows that hold an error instead of a report.
         resumed: rows that an earlier run had written.
         seconds: this run took.
+        bugs: errors that are bugs of this program, their tracebacks logged (engine Ray; else a bug ends the run).
+        deaths: workers that died and were replaced (engine Ray; else that ends the run).
     """
 
     rows: int
     errors: int
     resumed: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """A finished line of output."""
-
-    line: str
-    is_error: bool
+    bugs: int = 0
+    deaths: int = 0
 
 
 def run_batch(
@@ -111,7 +105,7 @@ def run_batch(
         if progress is not None:
             progress(resumed, total)
         if resumed < total:
-            answers = _answers(listed.rows[resumed:], make_assessor, workers or _usable_cores())
+            answers = _answers(listed.rows[resumed:], make_assessor, workers or usable_cores())
             try:
                 with closing(answers):
                     for answer in answers:
@@ -130,14 +124,14 @@ def run_batch(
     )
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _answers(
     rows: Sequence[ManifestRow], make_assessor: Callable[[], AssessRow], workers: int
-) -> Generator[_Answer, None, None]:
+) -> Generator[Answer, None, None]:
     """The answers to the rows, in their order, from a pool of processes."""
     workers = min(workers, len(rows))
     pool = ProcessPoolExecutor(
@@ -145,9 +139,9 @@ def _answers(
         # A fork would copy the threads' locks of whatever the caller has loaded.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(_pickled(make_assessor),),
+        initargs=(pickled(make_assessor),),
     )
-    waiting: deque[tuple[ManifestRow, Future[_Answer]]] = deque()
+    waiting: deque[tuple[ManifestRow, Future[Answer]]] = deque()
     try:
         for row in rows:
             if len(waiting) >= workers * _ROWS_AHEAD:
@@ -159,7 +153,7 @@ def _answers(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(row: ManifestRow, future: Future[_Answer]) -> _Answer:
+def _result(row: ManifestRow, future: Future[Answer]) -> Answer:
     """The answer to a row, once it is there; a bug that it met names the row."""
     error = future.exception()
     if error is None:
@@ -169,7 +163,7 @@ def _result(row: ManifestRow, future: Future[_Answer]) -> _Answer:
     raise RuntimeError(f"row {row.id!r} ({row.audio}) met a bug: {type(error).__name__}: {error}") from error
 
 
-def _pickled(make_assessor: Callable[[], AssessRow]) -> bytes:
+def pickled(make_assessor: Callable[[], AssessRow]) -> bytes:
     """The factory as bytes, so that a worker sets itself up before it imports what the factory needs."""
     try:
         return pickle.dumps(make_assessor)
@@ -204,15 +198,9 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _answer(row: ManifestRow) -> _Answer:
+def _answer(row: ManifestRow) -> Answer:
     """Assess one row in a worker."""
     global _assess
     if _assess is None:
         _assess = pickle.loads(_factory)()
-    content: dict[str, object] = {"id": row.id}
-    try:
-        content["report"] = _assess(row)
-    except ElocuteError as error:
-        content["error"] = {"type": type(error).__name__, "message": str(error)}
-    line = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    return _Answer(line=line, is_error="error" in content)
+    return answer_row(_assess, row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +17,23 @@ class ManifestRow:
 
     Attributes:
         id: names the row in the output; unique in its manifest.
-        audio: where the recording is; relative paths start at the manifest's folder.
+        audio: file of the recording; relative paths start at the manifest's folder. Where `elsewhere` is given, no more
+            than a name.
         text: what should be said.
         phones: canonical pronunciation, ARPABET phones of each word; None leaves it to the lexicon.
+        elsewhere: the recording where it is no file of this machine: its address (`s3://...`), or its bytes.
     """
 
     id: str
     audio: Path
     text: str
     phones: tuple[tuple[str, ...], ...] | None
+    elsewhere: str | bytes | None = None
+
+    @property
+    def recording(self) -> Path | str | bytes:
+        """Where the recording is: a file, an address, or its bytes."""
+        return self.audio if self.elsewhere is None else self.elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +64,7 @@ def read_manifest(path: Path) -> Manifest:
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():
             continue
-        row = _parse(line, folder=path.parent, place=f"{path}, line {number}")
+        row = row_of_line(line, folder=path.parent, place=f"{path}, line {number}")
         if row.id in line_of:
             raise ConfigError(
                 f"{path}, line {number}: id {row.id!r} is already used in line {line_of[row.id]}; ids must be unique"
@@ -67,29 +76,75 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(rows=tuple(rows), sha256=hashlib.sha256(content).hexdigest())
 
 
-def _parse(line: bytes, *, folder: Path, place: str) -> ManifestRow:
-    """One line as a row; `place` begins every complaint."""
+def is_address(audio: str) -> bool:
+    """Whether a name is an address, `s3://bucket/a.wav`, and no path of this machine."""
+    return "://" in audio
+
+
+def row_of_line(line: bytes, *, folder: Path | str, place: str) -> ManifestRow:
+    """One line as a row; `place` begins every complaint.
+
+    Args:
+        line: a JSON object.
+        folder: where relative paths start: a path of this machine, or the address of a folder.
+        place: file and line, for messages.
+
+    Raises:
+        ConfigError: the line is malformed.
+    """
     try:
         value = json.loads(line)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"{place}: not JSON ({error}); write one object a line with id, audio and text") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{place}: got a JSON {type(value).__name__}, expected an object with id, audio and text")
+    return row_of_values(value, folder=folder, place=place)
+
+
+def row_of_values(value: Mapping[str, object], *, folder: Path | str, place: str) -> ManifestRow:
+    """What a line or a record of a table says, checked.
+
+    Args:
+        value: id, audio, text and perhaps phones; audio may be bytes.
+        folder: where relative paths start.
+        place: file and line, for messages.
+
+    Raises:
+        ConfigError: a value is missing or malformed.
+    """
     for key in ("id", "audio", "text"):
         if key not in value:
             raise ConfigError(f"{place}: no {key!r}; every row needs id, audio and text")
-        _check_string(value[key], key, place)
+        if key != "audio" or not isinstance(value[key], bytes):
+            _check_string(value[key], key, place)
+    row_id, audio, text = value["id"], value["audio"], value["text"]
+    assert isinstance(row_id, str)
+    assert isinstance(text, str)
+    assert isinstance(audio, str | bytes)
     for key in ("id", "audio"):
         if not value[key]:
             raise ConfigError(f"{place}: {key!r} is empty; every row needs one")
-    if "\0" in value["audio"]:
+    if isinstance(audio, str) and "\0" in audio:
         raise ConfigError(f"{place}: 'audio' holds a null character; give the path of a recording")
+    located = audio if isinstance(audio, bytes) else _located(audio, folder)
     return ManifestRow(
-        id=value["id"],
-        audio=folder / value["audio"],
-        text=value["text"],
+        id=row_id,
+        audio=located if isinstance(located, Path) else Path(row_id),
+        text=text,
         phones=_phones(value.get("phones"), place),
+        elsewhere=None if isinstance(located, Path) else located,
     )
+
+
+def _located(audio: str, folder: Path | str) -> Path | str:
+    """Where a recording is that a manifest in some folder names."""
+    if is_address(audio):
+        return audio
+    if isinstance(folder, Path):
+        return folder / audio
+    if is_address(folder):
+        return f"{folder.rstrip('/')}/{audio}"
+    return Path(folder) / audio
 
 
 def _check_string(value: object, key: str, place: str) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +32,10 @@ from elocute.cli.options import (
     Verbose,
 )
 from elocute.config import AssessorConfig
+from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from elocute.batch.local import AssessRow
+    from elocute.batch.local import AssessRow, BatchSummary
     from elocute.batch.manifest import ManifestRow
 
 _LINE_EVERY_S = 10.0
@@ -41,20 +43,42 @@ _LINE_EVERY_S = 10.0
 
 Progress = Callable[[int, int], None]
 
+
+class Engine(StrEnum):
+    """Who does the work."""
+
+    local = "local"
+    ray = "ray"
+
+
 EXAMPLES = (
     "elocute batch manifest.jsonl -o reports.jsonl",
     "elocute batch manifest.jsonl -o reports.jsonl --workers 2 --fresh",
+    "elocute batch 's3://us/*.tar' -o s3://us/out --engine ray",
 )
 """Shown under the help of the command."""
 
 
 def batch(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help='JSONL file, rows {"id", "audio", "text"}.')],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="JSONL file to make, a report a row.")],
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help='JSONL file, rows {"id", "audio", "text"}.')],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="JSONL file to make, a report a row.")],
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; default: one for each core.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again, and replace OUT if it exists.")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="local: the processes of this machine; ray: the workers of a Ray cluster.")
+    ] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Ray cluster, 'auto' for this machine's; default: one of its own."),
+    ] = None,
+    gpus: Annotated[
+        float, typer.Option(min=0, metavar="N", help="With ray: GPUs of each worker, 0.5 where two share one.")
+    ] = 0.0,
+    partition_rows: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="With ray: rows written at a time; default: by size.")
+    ] = None,
     backend: BackendName = DEFAULTS.backend,
     scorer: ScorerFolder = DEFAULTS.scorer,
     scale: ScaleChoice = DEFAULT_SCALE,
@@ -73,8 +97,11 @@ def batch(
     MANIFEST has one JSON object a line: "id", "audio" (a path, from the manifest's folder), "text" and, if you want
     to fix what counts as right, "phones" (a list of ARPABET phones for each word). OUT gets one line for each, in
     the same order: {"id", "report"} or {"id", "error"}. Rows that cannot be assessed do not stop the batch.
+
+    With --engine ray, MANIFEST may also be Parquet or WebDataset shards (.tar), a folder of them or a pattern with *,
+    and everything may lie on any store that fsspec or pyarrow reaches, such as s3://. OUT is then a folder of Parquet
+    files, unless it ends in .jsonl: that is the same file as without Ray. Workers that die are replaced.
     """
-    from elocute.batch.local import run_batch
     from elocute.phones.l1 import l1_profile
 
     config = AssessorConfig(
@@ -90,26 +117,94 @@ def batch(
     )
     try:
         with progress_bar() as progress:
-            summary = run_batch(
-                manifest,
-                out,
-                make_assessor=AssessorFactory(config=config, lexicon=lexicon),
-                configuration=configuration(config, lexicon),
-                workers=workers,
-                progress=progress,
-                fresh=fresh,
+            summary = run(
+                Work(
+                    manifest=manifest,
+                    out=out,
+                    config=config,
+                    lexicon=lexicon,
+                    workers=workers,
+                    fresh=fresh,
+                    partition_rows=partition_rows,
+                    address=address,
+                    gpus=gpus,
+                ),
+                engine,
+                progress,
             )
     except KeyboardInterrupt as stop:
         sys.stderr.write("elocute: stopped; the finished rows are kept, run the same command to go on\n")
         raise typer.Exit(1) from stop
+    sys.stderr.write(_told(summary, out))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is to be done, as it was asked for; the options of the command have the same names."""
+
+    manifest: str
+    out: str
+    config: AssessorConfig
+    lexicon: Path | None
+    workers: int | None
+    fresh: bool
+    partition_rows: int | None
+    address: str | None
+    gpus: float
+
+
+def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
+    """Have an engine do the work.
+
+    Raises:
+        ConfigError: an option or a place that the engine does not know.
+    """
+    make_assessor = AssessorFactory(config=work.config, lexicon=work.lexicon)
+    described = configuration(work.config, work.lexicon)
+    if engine is Engine.ray:
+        from elocute.batch.ray import Cluster, run_ray_batch
+
+        return run_ray_batch(
+            work.manifest,
+            work.out,
+            make_assessor=make_assessor,
+            configuration=described,
+            cluster=Cluster(address=work.address, workers=work.workers, gpus=work.gpus),
+            partition_rows=work.partition_rows,
+            progress=progress,
+            fresh=work.fresh,
+        )
+    from elocute.batch.local import run_batch
+    from elocute.batch.manifest import is_address
+
+    if work.address is not None or work.gpus or work.partition_rows is not None:
+        raise ConfigError("--address, --gpus and --partition-rows are for Ray; add --engine ray, or leave them out")
+    for place in (work.manifest, work.out):
+        if is_address(place) or place.endswith((".parquet", ".tar", ".tar.gz", ".tgz")):
+            raise ConfigError(
+                f"{place} is no JSONL file of this machine, which the local engine needs; add --engine ray"
+            )
+    return run_batch(
+        Path(work.manifest),
+        Path(work.out),
+        make_assessor=make_assessor,
+        configuration=described,
+        workers=work.workers,
+        progress=progress,
+        fresh=work.fresh,
+    )
+
+
+def _told(summary: BatchSummary, out: str) -> str:
+    """What a batch came to, in a line or two."""
     rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
     resumed = f", {summary.resumed} of them by an earlier run" if summary.resumed else ""
     errors = {0: "no errors", 1: "1 row has an error"}.get(summary.errors, f"{summary.errors} rows have errors")
+    bugs = f" ({summary.bugs} of them bugs of this program, please report what stands above)" if summary.bugs else ""
+    deaths = f"; workers died {summary.deaths} times and were replaced" if summary.deaths else ""
     new = summary.rows - summary.resumed
-    sys.stderr.write(
-        f"{rows} in {out}{resumed}; {errors}; {summary.seconds:.1f} s"
-        + (f", {new / summary.seconds:.1f} rows a second\n" if new else "\n")
-    )
+    rate = f", {new / summary.seconds:.1f} rows a second" if new else ""
+    return f"{rows} in {out}{resumed}; {errors}{bugs}{deaths}; {summary.seconds:.1f} s{rate}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +228,7 @@ class AssessorFactory:
         words = None if self.lexicon is None else UserLexicon.from_file(self.lexicon)
 
         def assess(row: ManifestRow) -> Mapping[str, object]:
-            return assessor.assess(row.audio, row.text, lexicon=words, pronunciations=row.phones).to_dict()
+            return assessor.assess(row.recording, row.text, lexicon=words, pronunciations=row.phones).to_dict()
 
         return assess
 
@@ -184,7 +279,7 @@ class _Lines:
             self._started = (now_s, done)
             self._last_s = now_s
             return
-        if now_s - self._last_s < _LINE_EVERY_S:
+        if now_s - self._last_s < _LINE_EVERY_S or done == self._started[1]:
             return
         self._last_s = now_s
         rate = (done - self._started[1]) / (now_s - self._started[0])

@@ -1,0 +1,147 @@
+"""What a worker of a Ray cluster does: it takes a partition, answers its rows, writes them, and says how many."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from elocute.batch.answers import Answer, AssessRow, answer_row, refusal
+from elocute.batch.manifest import ManifestRow
+from elocute.batch.partitions import Partition, read_partition
+from elocute.batch.parts import write_part
+from elocute.batch.places import fetched, place_of
+from elocute.batch.tracker import Attempt
+from elocute.errors import BatchError, ConfigError, ElocuteError
+
+_TELL_EVERY_S = 0.5
+# A store that is away for a moment is asked again after so many seconds.
+_PAUSES_S = (1.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What all workers of a run must know.
+
+    Attributes:
+        factory: pickled maker of the assessor.
+        folder: where the parts go.
+        version: of elocute, which must be the same everywhere.
+        cwd: folder at which relative paths start; None where there are none.
+    """
+
+    factory: bytes
+    folder: str
+    version: str
+    cwd: str | None
+
+
+class Worker:
+    """One process of the pool; Ray Data calls it with a partition at a time."""
+
+    def __init__(self, job: Job, tracker: Any) -> None:
+        self._job = job
+        self._tracker = tracker
+        self._assess: AssessRow | None = None
+        self._bugs: list[str] = []
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Answer a partition and write its part; one row that says what came of it."""
+        partition: Partition = pickle.loads(batch["partition"][0])
+        self._bugs = []
+        fatal, message, rows, errors = "", "", 0, 0
+        try:
+            written = self._write(partition)
+            rows, errors = written.rows, written.errors
+        except ElocuteError as error:  # it concerns all rows: told, since Ray would wrap it in tracebacks
+            fatal, message = type(error).__name__, str(error)
+        return {
+            "partition": [partition.number],
+            "rows": [rows],
+            "errors": [errors],
+            "bugs": [self._bugs],
+            "fatal": [fatal],
+            "message": [message],
+        }
+
+    def _write(self, partition: Partition) -> Any:
+        """The part of a partition."""
+        self._set_up()
+        folder = place_of(self._job.folder)
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                return write_part(folder, partition.number, self._answers(partition))
+            except OSError as error:
+                if pause_s is None:
+                    raise BatchError(
+                        f"partition {partition.number} cannot be read or written ({error}); what is done is saved: "
+                        "mend it and run the same command to go on"
+                    ) from error
+                self._tracker.end.remote(partition.number)  # nobody died
+                time.sleep(pause_s)
+        raise AssertionError
+
+    def _set_up(self) -> None:
+        """Load the assessor once."""
+        if self._assess is not None:
+            return
+        if version("elocute") != self._job.version:
+            raise ConfigError(
+                f"a worker has elocute {version('elocute')}, the run {self._job.version}; "
+                "install the same on all machines"
+            )
+        if self._job.cwd is not None:
+            try:
+                os.chdir(self._job.cwd)
+            except OSError as error:
+                raise ConfigError(
+                    f"a worker does not see the folder {self._job.cwd} ({error.strerror}), where relative paths start; "
+                    "give paths that all machines share, or addresses"
+                ) from error
+        self._assess = pickle.loads(self._job.factory)()
+
+    def _answers(self, partition: Partition) -> Iterator[Answer]:
+        """The answers to a partition's rows, in order."""
+        import ray
+
+        attempt: Attempt = ray.get(self._tracker.begin.remote(partition.number))
+        told_s = time.monotonic()
+        for number, row in enumerate(read_partition(partition)):
+            if isinstance(row, Answer):
+                yield row
+                continue
+            if number in attempt.deadly:
+                yield refusal(row.id, BatchError(_DEADLY))
+                continue
+            if attempt.is_watched:
+                ray.get(self._tracker.begin_row.remote(partition.number, number))
+            yield self._answer(row)
+            if time.monotonic() - told_s > _TELL_EVERY_S:
+                told_s = time.monotonic()
+                self._tracker.tell.remote(partition.number, number + 1)
+
+    def _answer(self, row: ManifestRow) -> Answer:
+        """The answer to one row, whatever happens."""
+        assert self._assess is not None
+        try:
+            return answer_row(self._assess, fetched(row))
+        except ElocuteError as error:
+            return refusal(row.id, error)
+        except Exception as error:  # noqa: BLE001 - costs its row; the traceback goes back to who began the run
+            self._bugs.append(f"row {row.id!r} ({row.audio}) met a bug:\n{traceback.format_exc()}")
+            return Answer(
+                id=row.id, error_type="RuntimeError", error_message=f"it met a bug: {type(error).__name__}: {error}"
+            )
+
+
+_DEADLY = (
+    "workers died at this recording again and again (a crash of its decoder, or memory?); keep it for a report, and "
+    "leave it out"
+)
