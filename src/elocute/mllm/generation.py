@@ -168,9 +168,9 @@ class _Writer:
         took_s = time.perf_counter() - began_s
         ids = written[:, batch["input_ids"].shape[1] :].tolist()
         log_probs = torch.stack(watch.chosen, dim=1).double().cpu().numpy()
-        scores = torch.stack(watch.scores, dim=1).double().cpu().numpy() if self.scores is not None else None
-        answers = [self._answer(row, log_probs[n], None if scores is None else scores[n]) for n, row in enumerate(ids)]
-        return answers, took_s
+        scores = np.full((*log_probs.shape, len(SCORES)), -np.inf)
+        scores[:, :, list(self.scores)] = torch.stack(watch.scores, dim=1).double().cpu().numpy()
+        return [self._answer(row, log_probs[n], scores[n]) for n, row in enumerate(ids)], took_s
 
     def _answer(self, ids: list[int], log_probs: Float64, scores: Float64) -> Generated:
         """One answer, up to its end."""
