@@ -13,16 +13,23 @@ if TYPE_CHECKING:
 
     from elocute.mllm.ablation import AblationRecipe
     from elocute.mllm.ablation_run import Outcome
+    from elocute.training.ctc_data import Source
 
 EXAMPLES = (
-    "elocute ablate recipes/phi4-ablation.toml --base runs/small --corpus speechocean762 --out runs/ablation",
-    "elocute ablate recipes/phi4-ablation.toml --corpus speechocean762 --out runs/ablation --table-only",
+    "elocute ablate recipes/phi4-ablation.toml --base runs/base/model --corpus speechocean762:DIR --out runs/a",
+    "elocute ablate recipes/phi4-ablation.toml --corpus speechocean762:DIR --out runs/a --table-only",
 )
 
 
 def ablate(
     config: Annotated[Path, typer.Argument(help="Recipe in TOML; see recipes/phi4-ablation.toml.", dir_okay=False)],
-    corpus: Annotated[Path, typer.Option(help="speechocean762 in its official layout.", exists=True, file_okay=False)],
+    corpus: Annotated[
+        list[str],
+        typer.Option(
+            help="KIND:DIR[,KIND:DIR...] with KIND speechocean762, whose held-out speakers are measured, or native "
+            "(transcripts.tsv beside audio/), to learn more from; repeat for more."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the ablation; the same command goes on in it.", file_okay=False)],
     base: Annotated[
         Path | None, typer.Option(help="Folder of the model that is adapted; default: the recipe's.", file_okay=False)
@@ -54,8 +61,10 @@ def ablate(
     """
     from elocute.errors import BatchError, ConfigError
     from elocute.mllm.ablation import read_ablation, trials_of
+    from elocute.training.ctc_data import parse_sources
 
     recipe = read_ablation(config, change or [])
+    sources = list(parse_sources(corpus))
     if dry_run:
         for trial in trials_of(recipe.grid):
             typer.echo(trial.name)
@@ -63,13 +72,13 @@ def ablate(
     if table_only:
         from elocute.mllm.ablation_run import write_table
 
-        write_table(recipe, corpus, out)
+        write_table(recipe, sources, out)
         typer.echo((out / "table.md").read_text(encoding="utf-8"))
         return
     folder = base or (Path(recipe.base.folder) if recipe.base.folder else None)
     if folder is None:
         raise ConfigError("no model to adapt; give --base DIR, or base.folder in the recipe")
-    outcome = _run(recipe, folder, corpus, out, _device(device), workers, minutes, speed)
+    outcome = _run(recipe, folder, sources, out, _device(device), workers, minutes, speed)
     if outcome.table is not None:
         typer.echo((out / "table.md").read_text(encoding="utf-8"))
     for name in outcome.pending:
@@ -94,7 +103,7 @@ def _device(wanted: str) -> str:
 def _run(
     recipe: AblationRecipe,
     base: Path,
-    corpus: Path,
+    sources: list[Source],
     out: Path,
     device: str,
     workers: int,
@@ -121,7 +130,7 @@ def _run(
             AblationRun(
                 recipe=recipe,
                 base=base,
-                corpus=corpus,
+                sources=sources,
                 out=out,
                 device=device,
                 workers=workers,

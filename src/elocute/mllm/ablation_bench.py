@@ -12,17 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elocute.corpora.speechocean762 import speaker_folds
 from elocute.errors import ConfigError
 from elocute.mllm.ablation import AblationRecipe
 from elocute.mllm.bank import Bank, Batch, Tokens, collate, make_bank, spectra_of, tokens_of
 from elocute.mllm.collate import Collator, LengthBuckets, Recordings, read_recordings
-from elocute.mllm.examples import Example, speechocean_examples, utterances_of
+from elocute.mllm.examples import Example
+from elocute.mllm.prepare import read_material
 from elocute.mllm.processing import load_processor, token_ids
 from elocute.mllm.recipe import DataTable
-
-FOLD_SEED = 0
-"""Of `hold_out_fold`, so that whoever is held out here was held out of the base's training, too."""
+from elocute.training.ctc_data import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,36 +31,26 @@ class Parts:
     held: tuple[Example, ...]
 
 
-def read_parts(corpus: Path, data: DataTable, most: int = 0) -> Parts:
-    """Examples of a corpus, by the fold of their speakers.
+def read_parts(sources: Sequence[Source], data: DataTable, most: int = 0) -> Parts:
+    """Examples of corpora, those of speechocean762 by the fold of their speakers, as `elocute train phi4` has them.
 
     Args:
-        corpus: speechocean762 in its official layout.
+        sources: corpora.
         data: tasks, prompts and folds.
         most: held-out utterances, drawn evenly; 0 for all.
 
     Raises:
         ConfigError: one side would be empty.
     """
-    examples = speechocean_examples(
-        corpus,
-        tasks=data.tasks,
-        control_token=data.control_token,
-        word_delimiter=data.word_delimiter,
-        style=data.style,
-        unannotated=data.unannotated,
-    )
-    fold_of = speaker_folds(utterances_of(examples), data.folds, FOLD_SEED)
-    wanted = set(data.train_folds) or set(range(data.folds)) - {data.held_fold}
-    training = tuple(example for example in examples if fold_of[example.speaker] in wanted - {data.held_fold})
-    held = [example for example in examples if fold_of[example.speaker] == data.held_fold]
-    if not training or not held:
-        raise ConfigError(f"{len(training)} examples to train on and {len(held)} held out; expected some of both")
+    material = read_material(sources, data)
+    held = material.held
+    if not held:
+        raise ConfigError("nobody is held out; an ablation needs speechocean762:DIR among its corpora")
     ids = sorted({example.id for example in held})
     if most and most < len(ids):
         kept = {ids[index] for index in np.linspace(0, len(ids) - 1, most).round().astype(int)}
-        held = [example for example in held if example.id in kept]
-    return Parts(training=training, held=tuple(held))
+        held = tuple(example for example in held if example.id in kept)
+    return Parts(training=material.examples, held=held)
 
 
 def save_bank(bank: Bank, path: Path) -> None:

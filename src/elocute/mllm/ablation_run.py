@@ -24,6 +24,7 @@ from elocute.mllm.ablation import AblationRecipe, Arm, Trial, arms_of, trials_of
 from elocute.mllm.ablation_files import is_done, read_record, write_text
 from elocute.mllm.ablation_table import Table, make_table, markdown
 from elocute.mllm.weights import open_checkpoint
+from elocute.training.ctc_data import Source
 from elocute.training.recipe_table import plain
 
 SETTINGS, SPEEDS, TABLE = "ablation.json", "speeds.json", "table"
@@ -38,7 +39,7 @@ class AblationRun:
     Attributes:
         recipe: what is tried.
         base: folder of the model that is adapted.
-        corpus: speechocean762 in its official layout.
+        sources: corpora: speechocean762, and transcribed speech if more is to be learned from.
         out: folder for everything.
         device: of torch.
         workers: trainings at once; 1 trains in this process.
@@ -50,7 +51,7 @@ class AblationRun:
 
     recipe: AblationRecipe
     base: Path
-    corpus: Path
+    sources: Sequence[Source]
     out: Path
     device: str = "cpu"
     workers: int = 1
@@ -89,7 +90,7 @@ def run_ablation(run: AblationRun) -> Outcome:
     began_s = time.monotonic()
     recipe, out = run.recipe, run.out
     out.mkdir(parents=True, exist_ok=True)
-    parts = read_parts(run.corpus, recipe.data, recipe.evaluation.most)
+    parts = read_parts(run.sources, recipe.data, recipe.evaluation.most)
     _keep_settings(run, dict(describe(parts)))
     prepare_bank(
         run.base,
@@ -105,12 +106,12 @@ def run_ablation(run: AblationRun) -> Outcome:
     finished = [trial for trial in trials if is_done(_folder(out, trial))]
     if run.with_speed and finished:
         _speeds(run, finished, deadline_s)
-    table = write_table(recipe, run.corpus, out) if finished else None
+    table = write_table(recipe, run.sources, out) if finished else None
     pending = [trial.name for trial in trials if trial not in finished and trial.name not in failed]
     return Outcome(table=table, finished=len(finished), pending=tuple(pending), failed=failed)
 
 
-def write_table(recipe: AblationRecipe, corpus: Path, out: Path) -> Table:
+def write_table(recipe: AblationRecipe, sources: Sequence[Source], out: Path) -> Table:
     """Table and drawings of all finished trainings of a folder; no model is needed.
 
     Raises:
@@ -119,7 +120,7 @@ def write_table(recipe: AblationRecipe, corpus: Path, out: Path) -> Table:
     from elocute.mllm.ablation_bench import read_parts
     from elocute.mllm.ablation_plots import write_plots
 
-    held = read_parts(corpus, recipe.data, recipe.evaluation.most).held
+    held = read_parts(sources, recipe.data, recipe.evaluation.most).held
     folders: dict[str, dict[int, Path]] = {}
     for trial in trials_of(recipe.grid):
         if is_done(_folder(out, trial)):
@@ -185,7 +186,7 @@ _bench: Any = None
 """Of a worker process: what its trainings share."""
 
 
-def _open(recipe: AblationRecipe, base: Path, corpus: Path, bank: Path, device: str, threads: int) -> None:
+def _open(recipe: AblationRecipe, base: Path, sources: Sequence[Source], bank: Path, device: str, threads: int) -> None:
     """Begin a worker process."""
     import torch
 
@@ -194,7 +195,7 @@ def _open(recipe: AblationRecipe, base: Path, corpus: Path, bank: Path, device: 
     global _bench
     if threads:
         torch.set_num_threads(threads)
-    _bench = Bench(recipe, base, read_parts(corpus, recipe.data, recipe.evaluation.most), bank, device)
+    _bench = Bench(recipe, base, read_parts(sources, recipe.data, recipe.evaluation.most), bank, device)
 
 
 def _train(trial: Trial, folder: Path) -> tuple[float, str | None]:
@@ -214,7 +215,7 @@ def _train(trial: Trial, folder: Path) -> tuple[float, str | None]:
 
 def _arguments(run: AblationRun, threads: int) -> tuple[Any, ...]:
     """Of `_open`."""
-    return (run.recipe, run.base, run.corpus, run.out / "spectra.pt", run.device, threads)
+    return (run.recipe, run.base, run.sources, run.out / "spectra.pt", run.device, threads)
 
 
 def _all_trials(run: AblationRun, waiting: Sequence[Trial], total: int, deadline_s: float | None) -> dict[str, str]:
