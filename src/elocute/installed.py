@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elocute.assets import SCORERS, read_asset, read_card
-from elocute.errors import ConfigError
 
 Role = Literal["backend", "scorer", "g2p"]
 
@@ -19,6 +18,7 @@ FAMILIES = {
     "hf:FOLDER_OR_NAME": "any CTC model of transformers, with the extra hf",
     "onnx:FOLDER": "a model made by `elocute export`",
     "zipa:FOLDER": "a phone recogniser of ZIPA's, tokens.txt and an ONNX graph",
+    "ensemble:A,B or FILE": "several of these at once, or a combination of `elocute train ensemble`",
 }
 """Backends that run a model of the user's: how they are named, and what they take."""
 
@@ -99,10 +99,8 @@ def _backend_version(name: str, known: list[Model]) -> str:
     """What tells a backend from others: of a model in a place of the user's, what is in its files."""
     if ":" not in name:
         told = next((_told(model) for model in known if model.name == name), None)
-        if told is None:
-            names = ", ".join([*(model.name for model in known), *FAMILIES])
-            raise ConfigError(f"backend is {name!r}; expected one of {names}; see `elocute models`")
-        return told
+        if told is not None:
+            return told
     from elocute.assessors import find_named
 
     named = find_named(name)

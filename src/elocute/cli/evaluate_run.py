@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -37,10 +38,21 @@ def run_facts(identity: str) -> dict[str, Any]:
 
 
 def prediction_facts(identity: str) -> dict[str, Any]:
-    """What makes stored predictions of the shipped models: also the operating point, and the identity itself."""
-    from elocute.assessor import embedded_detector
+    """What makes stored predictions of installed models: also the operating point, and the identity itself."""
+    threshold = _threshold(json.loads(identity)["settings"]["backend"])
+    return run_facts(identity) | {"threshold": threshold, "configuration": identity}
 
-    return run_facts(identity) | {"threshold": embedded_detector().flagged_from(), "configuration": identity}
+
+def _threshold(backend: str) -> float | None:
+    """Probability from which a phone is flagged; None where the backend has ways of its own and does not tell."""
+    from elocute.assessor import embedded_detector
+    from elocute.assessors import find_named
+
+    named = find_named(backend)
+    if named.is_acoustic:
+        return embedded_detector().flagged_from()
+    told: Callable[[str | None], float | None] | None = getattr(import_module(named.point.module), "threshold", None)
+    return None if told is None else told(named.place)
 
 
 @contextmanager

@@ -32,7 +32,8 @@ BackendName = Annotated[
     typer.Option(
         "--backend",
         metavar="NAME",
-        help="Acoustic model, also 'hf:FOLDER', 'onnx:FOLDER' or 'zipa:FOLDER'; see `elocute models`.",
+        help="What hears, also 'hf:FOLDER', 'onnx:FOLDER', 'zipa:FOLDER', 'phi4:FOLDER', or 'ensemble:A,B' for "
+        "several; see `elocute models`.",
     ),
 ]
 ScorerFolder = Annotated[

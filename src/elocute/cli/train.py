@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elocute.cli.train_ctc import ctc
+from elocute.cli.train_ensemble import ensemble
 from elocute.cli.train_phi4 import phi4
 from elocute.cli.train_synthetic import synthetic as synthetic_speech
 from elocute.cli.train_timing import timing
@@ -435,3 +436,4 @@ app.command()(timing)
 app.command(name="synthetic")(synthetic_speech)
 app.command()(ctc)
 app.command()(phi4)
+app.command()(ensemble)
