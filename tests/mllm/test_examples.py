@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_corpus import write_corpus
 
 from elocute.corpora.speechocean762 import MISPRONOUNCED_BELOW, Annotated, ScoredWord, read_speechocean762
 from elocute.errors import ConfigError
@@ -23,6 +22,7 @@ from elocute.mllm.examples import (
     utterances_of,
 )
 from elocute.mllm.prompts import AUDIO, user_turn
+from tiny_corpus import write_corpus
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 REAL = SHARED / "speechocean762"
