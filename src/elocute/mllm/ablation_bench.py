@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,13 @@ class Bench:
     def bank_bytes(self) -> int:
         """Memory of the spectra, which no training of one's own would hold there."""
         return self.bank.frames.numel() * self.bank.frames.element_size()
+
+    def tidy(self) -> None:
+        """Give back what the training before has left, and begin to count memory anew."""
+        gc.collect()
+        if self.is_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def autocast(self) -> torch.autocast:
         """Arithmetic in bfloat16 on a GPU."""

@@ -29,6 +29,8 @@ from elocute.training.recipe_table import plain
 
 SETTINGS, SPEEDS, TABLE = "ablation.json", "speeds.json", "table"
 TRIALS = "trials"
+_SPEEDS_S = 90.0
+"""No further arm's speed is measured after so many seconds, if the time of the whole is limited."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -102,10 +104,11 @@ def run_ablation(run: AblationRun) -> Outcome:
     trials = trials_of(recipe.grid)
     waiting = [trial for trial in trials if not is_done(_folder(out, trial))]
     deadline_s = None if run.minutes is None else began_s + 60 * run.minutes
+    _close()
     failed = _all_trials(run, waiting, len(trials), deadline_s)
     finished = [trial for trial in trials if is_done(_folder(out, trial))]
     if run.with_speed and finished:
-        _speeds(run, finished, deadline_s)
+        _speeds(run, finished)
     table = write_table(recipe, run.sources, out) if finished else None
     pending = [trial.name for trial in trials if trial not in finished and trial.name not in failed]
     return Outcome(table=table, finished=len(finished), pending=tuple(pending), failed=failed)
@@ -184,6 +187,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 _bench: Any = None
 """Of a worker process: what its trainings share."""
+
+
+def _close() -> None:
+    """Forget what trainings of another ablation shared."""
+    global _bench
+    _bench = None
 
 
 def _open(recipe: AblationRecipe, base: Path, sources: Sequence[Source], bank: Path, device: str, threads: int) -> None:
@@ -282,7 +291,7 @@ def _in_processes(
                     ) from error
 
 
-def _speeds(run: AblationRun, finished: Sequence[Trial], deadline_s: float | None) -> None:
+def _speeds(run: AblationRun, finished: Sequence[Trial]) -> None:
     """Speeds of every arm that has none yet; arms that differ in their learning rate alone are equally fast."""
     from elocute.mllm.ablation_speed import measure_speed
 
@@ -291,10 +300,11 @@ def _speeds(run: AblationRun, finished: Sequence[Trial], deadline_s: float | Non
     arms: list[Arm] = [arm for arm in arms_of(run.recipe.grid) if arm in first]
     if not arms:
         return
-    if _bench is None or run.workers != 1:
+    if _bench is None:
         _open(*_arguments(run, 0))
+    began_s = time.monotonic()
     for number, arm in enumerate(arms):
-        if deadline_s is not None and time.monotonic() > deadline_s + 60:
+        if run.minutes is not None and time.monotonic() > began_s + _SPEEDS_S:
             break
         run.progress("speeds", number, len(arms))
         speeds[arm.name] = measure_speed(_bench, first[arm])

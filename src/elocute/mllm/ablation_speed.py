@@ -24,9 +24,7 @@ def measure_speed(bench: Bench, trial: Trial) -> dict[str, float | None]:
     spectra left out.
     """
     found: dict[str, float | None] = {}
-    if bench.is_gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(bench.device)
+    bench.tidy()
     model = prepare(bench, trial).model
     if trial.arm.allocation != "none":
         training = Training(bench, trial, model)

@@ -175,8 +175,7 @@ def run_trial(bench: Bench, trial: Trial, folder: Path) -> dict[str, Any]:
     Returns: the record: arm, ranks, sizes, losses, seconds, memory.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if bench.is_gpu:
-        torch.cuda.reset_peak_memory_stats(bench.device)
+    bench.tidy()
     began_s = time.perf_counter()
     prepared = prepare(bench, trial)
     model = prepared.model
