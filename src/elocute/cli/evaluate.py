@@ -13,6 +13,7 @@ from elocute.cli.batch import progress_bar
 from elocute.cli.evaluate_durations import durations
 from elocute.cli.evaluate_l2arctic import l2arctic
 from elocute.cli.evaluate_pauses import pauses
+from elocute.cli.evaluate_phi4 import phi4
 from elocute.cli.evaluate_pitch import pitch
 from elocute.cli.evaluate_robustness import robustness
 from elocute.cli.evaluate_run import identity_of, kept_when_stopped, prediction_facts
@@ -41,6 +42,7 @@ EXAMPLES = (
     "elocute evaluate l1 DIR --heldout RUNS --l1 zh --against ar",
     "elocute evaluate durations DIR --held-out RUN/held-out",
     "elocute evaluate pauses DIR --split test --limit 200",
+    "elocute evaluate phi4 RUN DIR --split train",
     "elocute evaluate pitch DIR DIR --limit 100",
     "elocute evaluate stress DIR --condition telephone",
 )
@@ -290,5 +292,6 @@ app.command("durations")(durations)
 app.command("l2arctic")(l2arctic)
 app.command("robustness")(robustness)
 app.command("pauses")(pauses)
+app.command("phi4")(phi4)
 app.command("pitch")(pitch)
 app.command("stress")(stress)

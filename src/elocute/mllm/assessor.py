@@ -244,13 +244,19 @@ def model_folder(folder: Path) -> Path:
     return folder / MODEL_FOLDER if (folder / MODEL_FOLDER / TUNED_FILE).is_file() else folder
 
 
+def run_file(folder: Path) -> Path | None:
+    """The record of the training that made a model; None without one."""
+    places = [folder / RUN_FILE] if not (folder / TUNED_FILE).is_file() else [folder.parent / RUN_FILE]
+    return next((path for path in places if path.is_file()), None)
+
+
 def read_asked(folder: Path) -> Asked:
     """How a model was trained to be asked: from the run that it lies in; the defaults without one.
 
     Raises:
         ConfigError: the run says it in another way than this version does.
     """
-    found = next((path for path in (folder / RUN_FILE, folder.parent / RUN_FILE) if path.is_file()), None)
+    found = run_file(folder)
     if found is None:
         return Asked()
     try:

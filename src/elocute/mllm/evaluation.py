@@ -33,6 +33,7 @@ from elocute.mllm.evaluation_result import (
     Phi4Evaluation,
     ScoreRow,
     Speed,
+    StoredAnswer,
 )
 from elocute.mllm.examples import Example
 from elocute.mllm.generation import BATCH_SIZE, SCORES, Generated, Generation, Progress
@@ -90,21 +91,25 @@ def evaluate_examples(
     return evaluate_answers(examples, made.answers, draws=draws, speed=speed_of(made), provenance=provenance)
 
 
-def speed_of(made: Generation) -> Speed:
+def speed_of(made: Generation | Sequence[StoredAnswer]) -> Speed:
     """What a generation took."""
-    some = made.seconds > 0
+    if isinstance(made, Generation):
+        answers, tokens, seconds = len(made.answers), made.tokens, made.seconds
+    else:
+        answers, tokens = len(made), sum(one.tokens for one in made)
+        seconds = sum(one.seconds for one in made)
     return Speed(
-        answers=len(made.answers),
-        tokens=made.tokens,
-        seconds=made.seconds,
-        tokens_per_s=made.tokens / made.seconds if some else None,
-        answers_per_s=len(made.answers) / made.seconds if some else None,
+        answers=answers,
+        tokens=tokens,
+        seconds=seconds,
+        tokens_per_s=tokens / seconds if seconds > 0 else None,
+        answers_per_s=answers / seconds if seconds > 0 else None,
     )
 
 
 def evaluate_answers(
     examples: Sequence[Example],
-    answers: Sequence[Generated | str],
+    answers: Sequence[Generated | StoredAnswer | str],
     *,
     draws: int = DRAWS,
     speed: Speed | None = None,
@@ -159,17 +164,22 @@ class _Read:
     fields: tuple[str, ...]
 
 
-def _read(example: Example, given: Generated | str) -> _Read:
+def _read(example: Example, given: Generated | StoredAnswer | str) -> _Read:
     """Read one answer."""
     text = given if isinstance(given, str) else given.text
     answer = parse_answer(example.task, text)
+    expected: Mapping[str, float | None] = dict.fromkeys(SCORE_KEYS)
+    if isinstance(given, StoredAnswer):
+        expected = given.expected
+    elif isinstance(given, Generated):
+        expected = expected_scores(given, answer)
     return _Read(
         example=example,
         text=text,
         answer=answer,
-        expected={name: None for name in SCORE_KEYS} if isinstance(given, str) else expected_scores(given, answer),
+        expected=expected,
         is_cut_off=not isinstance(given, str) and not given.is_complete,
-        fields=tuple(KEYS[example.task]),
+        fields=KEYS[example.task],
     )
 
 

@@ -47,6 +47,25 @@ DEFINITIONS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """An answer without its probabilities, as it is kept on disk.
+
+    Attributes:
+        text: as it was written.
+        expected: mean of each score under the model's probabilities; None for what is not there.
+        is_complete: whether the model closed it.
+        tokens: written.
+        seconds: its share of what its batch took.
+    """
+
+    text: str
+    expected: Mapping[str, float | None]
+    is_complete: bool
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerCounts:
     """How the answers to one task could be read; `cut_off` is how many were stopped for their length."""
 

@@ -99,7 +99,7 @@ def generate(
 
     if batch_size < 1 or (max_new_tokens is not None and max_new_tokens < 1):
         raise ConfigError(f"batch_size is {batch_size}, max_new_tokens {max_new_tokens}; expected 1 or more of each")
-    order = sorted(range(len(examples)), key=lambda n: (is_long(examples[n]), len(examples[n].answer)), reverse=True)
+    order = asking_order(examples)
     collate = Collator(processor, with_answers=False, recordings=recordings)
     writer = _Writer(model, processor, max_new_tokens)
     found: dict[int, Generated] = {}
@@ -116,6 +116,11 @@ def generate(
             if progress is not None:
                 progress(len(found), len(examples))
     return Generation(answers=tuple(found[n] for n in range(len(examples))), tokens=tokens, seconds=seconds)
+
+
+def asking_order(examples: Sequence[Example]) -> list[int]:
+    """Indices of the questions, the longest answers first; those alike follow each other."""
+    return sorted(range(len(examples)), key=lambda n: (is_long(examples[n]), len(examples[n].answer)), reverse=True)
 
 
 @contextmanager
