@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -30,7 +30,8 @@ class AdapterConfig:
 
     Attributes:
         rank: of every pair of matrices; with "adalora" the mean that remains. The released speech adapter has 320.
-        alpha: what the pair gives is multiplied with alpha / rank. The released one has 640.
+        alpha: what the pair gives is multiplied with alpha / rank ("adalora": alpha / first_rank). The released one
+            has 640.
         dropout: of what enters the pair.
         rslora: multiply with alpha / sqrt(rank) instead.
         start: "speech" continues the released speech adapter; "merged" adds it to the weights and puts a fresh one
@@ -247,8 +248,11 @@ def _with_adapter(model: Any, config: Any, *, learns: bool) -> Any:
     """The model wrapped by peft."""
     peft = import_peft()
     with warnings.catch_warnings():
-        # peft asks for a property that transformers 5.23 calls by another name.
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        # peft asks for a property that transformers 5.23 calls by another name; it advises to leave an "eva" adapter
+        # without memory until it is prepared, which nobody could save or count; and it does not know its own keys in
+        # the ranks that adalora writes.
+        for message in ("`is_gradient_checkpointing` is deprecated", "lora with eva initialization", ".*lora_E.*"):
+            warnings.filterwarnings("ignore", message=message)
         return peft.get_peft_model(model, config, adapter_name=NAME, autocast_adapter_dtype=learns)
 
 
@@ -314,21 +318,45 @@ def adapted(model: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def prepare_eva(model: Any, batches: Any) -> None:
+def prepare_eva(model: Any, batches: Sequence[Mapping[str, Any]], *, most_passes: int = 500) -> None:
     """Give an "eva" adapter its first matrices and ranks.
 
     Args:
         model: loaded with `AdapterConfig(method="eva")`.
-        batches: batches of tensors on the model's device, as the collator makes them; as many as the SVD needs to
-            settle, a few dozen.
+        batches: tensors on the model's device, as the collator makes them; gone through again and again until the
+            directions of the answers' tokens hardly turn any more. A few dozen do.
+        most_passes: batches to go through at most.
+
+    Raises:
+        ConfigError: a batch has fewer tokens of answers than directions are sought, or they do not settle.
     """
     from peft import initialize_lora_eva_weights
 
-    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    initialize_lora_eva_weights(model, batches)
+    config = model.peft_config[NAME]
+    wanted = round(max([config.r, *config.rank_pattern.values()]) * config.eva_config.rho)
+    heard = ((batch["labels"] != -100) & batch["attention_mask"].bool() for batch in batches)
+    fewest = min((int(mask.sum()) for mask in heard), default=0)
+    if fewest < wanted:
+        raise ConfigError(
+            f"a calibration batch has {fewest} tokens of answers; eva seeks {wanted} directions (rank x rho) in each, "
+            "so give larger batches, a smaller rank or a smaller adapter.eva_rho"
+        )
+    types = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
+    passes = 0
+
+    def forward(inner: Any, inputs: Mapping[str, Any]) -> None:
+        nonlocal passes
+        passes += 1
+        if passes > most_passes:
+            raise ConfigError(f"eva's directions did not settle in {most_passes} batches; give more and larger batches")
+        inner(**inputs)
+
+    initialize_lora_eva_weights(model, batches, forward_fn=forward, show_progress_bar=False)
     for name, parameter in model.named_parameters():
-        # Modules whose rank fell to 0 lost their pair, new ones of another rank are learned like the old.
-        parameter.requires_grad_(name in learning)
+        # Pairs of another rank are new, and come frozen or not, and in the type of the weights beneath.
+        parameter.requires_grad_(name in types)
+        if name in types:
+            parameter.data = parameter.data.to(types[name])
 
 
 def after_update(model: Any, update: int) -> None:

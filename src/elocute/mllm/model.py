@@ -89,8 +89,7 @@ def load_model(
         if parameter.is_floating_point():
             parameter.requires_grad_(regime in WHOLE)
     if gradient_checkpointing:
-        # Without re-entering, inputs that need no gradient (frozen embeddings) do not break the chain.
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        _checkpoint(model)
     if plan.adapter is not None:
         model = attach(model, plan.adapter)
         if plan.continued is not None:
@@ -101,6 +100,16 @@ def load_model(
         regime=regime, adapter=plan.settings, base=weights.place, fingerprint=weights.fingerprint()
     )
     return model.eval()
+
+
+def _checkpoint(model: Any) -> None:
+    """Compute layers again in the backward pass."""
+    # Without re-entering, inputs that need no gradient (frozen embeddings) do not break the chain.
+    settings = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # so called from transformers 5.23 on
+        model.activation_checkpointing_enable(settings)
+    else:
+        model.gradient_checkpointing_enable(settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -98,6 +98,7 @@ def save_tuned(model: Any, folder: Path | str, *, state: Mapping[str, Tensor] | 
         "adapter": None if tuning.adapter is None else tuning.adapter.table(),
         "base": tuning.base,
         "base_fingerprint": tuning.fingerprint,
+        "kept": _kept(model),
     }
     write_json(part / FILE, table)
     old = folder.with_name(f"{folder.name}.old")
@@ -152,6 +153,9 @@ def restore(model: Any, folder: Path | str) -> None:
         _fill(model, tensors, folder)
         return
     fill_adapter(model, folder)
+    kept = read_json(folder / FILE)["kept"]
+    if kept is not None:
+        model.peft_config[NAME].rank_pattern = kept
     if there.regime in ("unfreeze", "hybrid"):
         with torch.no_grad():
             fill_audio(model, folder)
@@ -197,19 +201,36 @@ def _fill(module: Any, tensors: Mapping[str, Any], folder: Path) -> None:
             tensor.copy_(tensors[name])
 
 
+def is_adalora(config: Any) -> bool:
+    """Whether a configuration of peft is of AdaLoRA."""
+    return str(getattr(config.peft_type, "value", config.peft_type)) == "ADALORA"
+
+
+def _kept(model: Any) -> Any:
+    """Which directions AdaLoRA has kept, once it has decided; None for others."""
+    config = getattr(model, "peft_config", {}).get(NAME)
+    return config.rank_pattern if config is not None and is_adalora(config) else None
+
+
 def _write_adapter(model: Any, folder: Path, state: Mapping[str, Tensor] | None) -> None:
     """The adapter, as peft writes it."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    tensors = get_peft_model_state_dict(model, state_dict=state, adapter_name=NAME, save_embedding_layers=False)
-    tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, str(folder / ADAPTER), metadata={"format": "pt"})
     config = model.peft_config[NAME]
-    was = config.inference_mode
+    was = config.inference_mode, config.rank_pattern
     config.inference_mode = True
-    config.save_pretrained(str(folder))
-    config.inference_mode = was
+    if is_adalora(config):
+        # Otherwise peft would cut off what is pruned, which can leave nothing of a module, and what was cut off could
+        # not be trained on. Pruned directions are zeros, and change nothing.
+        config.rank_pattern = None
+    try:
+        tensors = get_peft_model_state_dict(model, state_dict=state, adapter_name=NAME, save_embedding_layers=False)
+        tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+        save_file(tensors, str(folder / ADAPTER), metadata={"format": "pt"})
+        config.save_pretrained(str(folder))
+    finally:
+        config.inference_mode, config.rank_pattern = was
 
 
 def _write_audio(model: Any, folder: Path, state: Mapping[str, Tensor] | None) -> None:
