@@ -246,8 +246,12 @@ def attach(model: Any, adapter: AdapterConfig, *, learns: bool = True) -> Any:
 
 def _with_adapter(model: Any, config: Any, *, learns: bool) -> Any:
     """The model wrapped by peft."""
+    import torch
+
     peft = import_peft()
-    with warnings.catch_warnings():
+    device = next(model.parameters()).device
+    # Made where they stay: rank 320 of the full model draws 460 million numbers, half a minute of a CPU.
+    with warnings.catch_warnings(), torch.device(device):
         # peft asks for a property that transformers 5.23 calls by another name; it advises to leave an "eva" adapter
         # without memory until it is prepared, which nobody could save or count; and it does not know its own keys in
         # the ranks that adalora writes.

@@ -153,9 +153,8 @@ def restore(model: Any, folder: Path | str) -> None:
         _fill(model, tensors, folder)
         return
     fill_adapter(model, folder)
-    kept = read_json(folder / FILE)["kept"]
-    if kept is not None:
-        model.peft_config[NAME].rank_pattern = kept
+    if is_adalora(model.peft_config[NAME]):
+        model.peft_config[NAME].rank_pattern = read_json(folder / FILE)["kept"]
     if there.regime in ("unfreeze", "hybrid"):
         with torch.no_grad():
             fill_audio(model, folder)
@@ -169,6 +168,9 @@ def fill_adapter(model: Any, folder: Path) -> None:
     """
     from peft import set_peft_model_state_dict
 
+    config = model.peft_config[NAME]
+    if is_adalora(config):
+        config.rank_pattern = None  # else peft would cut modules to it, and files hold them whole
     result: Any = set_peft_model_state_dict(model, read_tensors(folder / ADAPTER), adapter_name=NAME)
     absent = [name for name in result.missing_keys if ".lora_" in name]
     if absent or result.unexpected_keys:
