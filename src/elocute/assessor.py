@@ -176,7 +176,21 @@ class Assessor:
         """
         canonical = phonemize(text, lexicon=lexicon, pronunciations=pronunciations)
         recording = audio if isinstance(audio, Audio) else load_audio(audio, sample_rate=sample_rate)
-        posteriors = self.backend.posteriors(recording)
+        return self.assess_heard(recording, self.backend.posteriors(recording), canonical, reference=reference)
+
+    def assess_heard(
+        self,
+        recording: Audio,
+        posteriors: Posteriors,
+        canonical: Canonical,
+        *,
+        reference: AudioSource | Audio | None = None,
+    ) -> Report:
+        """The same of a recording that the backend has heard already, perhaps with many others.
+
+        Raises:
+            AudioError, AlignmentError: the recording cannot be used with this text, or the reference not at all.
+        """
         if self.config.variants:
             canonical = best_variants(posteriors, canonical)
         found = self.find(recording, posteriors, canonical)

@@ -50,6 +50,9 @@ _TRIALS = (3_200, 12_345, 28_800)
 _SAME_NATS = 1e-3
 """Rounding moves a log-probability by less; padding that is seen, by more."""
 
+GPU_BATCH = 32
+"""Recordings that a GPU is given at once."""
+
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _FACTS = ["*.json", "*.txt"]
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
@@ -335,6 +338,13 @@ def load(place: str, *, threads: int | None = None) -> HuggingFaceBackend:
     """Entry point `hf`; it runs on the device that the environment variable ELOCUTE_DEVICE names, else on the CPU."""
     folder = find_folder(place)
     name = place if _NAME.fullmatch(place) and not Path(place).is_dir() else folder.name
-    return HuggingFaceBackend(
-        folder, name=f"hf:{name}", threads=threads, device=os.environ.get("ELOCUTE_DEVICE", "cpu")
-    )
+    return HuggingFaceBackend(folder, name=f"hf:{name}", threads=threads, device=_device())
+
+
+def usual_batch() -> int:
+    """Recordings at once that pay: many on a GPU; one on a CPU, which a single recording keeps busy."""
+    return 1 if _device() == "cpu" else GPU_BATCH
+
+
+def _device() -> str:
+    return os.environ.get("ELOCUTE_DEVICE", "cpu")

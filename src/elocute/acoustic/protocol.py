@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Protocol, runtime_checkable
@@ -52,6 +53,7 @@ class BatchBackend(Backend, Protocol):
     What it says of each is what `posteriors` says of it, up to the rounding of float32. Models that see the padding
     behind a short recording (group normalisation over time, int8 with one scale for a whole tensor, graphs made for one
     recording) lack these members or say that they do not batch: a batch would be another answer, not a faster one.
+    Its module may have a function `usual_batch() -> int`: how many at once pay where it would run (`usual_batch`).
     """
 
     @property
@@ -106,6 +108,16 @@ def find_backend(name: str) -> tuple[EntryPoint, str | None]:
     """
     family, colon, place = name.partition(":")
     return named_entry_point(ENTRY_POINT_GROUP, family, "backend"), place if colon else None
+
+
+def usual_batch(name: str) -> int:
+    """Recordings that pay to be heard at once by the backend of this name, which is not loaded; 1 for most.
+
+    Raises:
+        ConfigError: no such backend.
+    """
+    module = import_module(find_backend(name)[0].module)
+    return int(module.usual_batch()) if hasattr(module, "usual_batch") else 1
 
 
 def _positional(factory: Callable[..., object]) -> list[str]:

@@ -46,10 +46,14 @@ class Answer:
 def answer_row(assess: AssessRow, row: ManifestRow) -> Answer:
     """Assess a row; an `ElocuteError` is its answer, any other exception a bug, which is passed on."""
     try:
-        report = assess(row)
+        return answer_of(row.id, assess(row))
     except ElocuteError as error:
         return refusal(row.id, error)
-    return Answer(id=row.id, report=_dumps(report))
+
+
+def answer_of(row_id: str, found: Mapping[str, object] | ElocuteError) -> Answer:
+    """The answer to a row of which the report, or the reason why there is none, is known."""
+    return refusal(row_id, found) if isinstance(found, ElocuteError) else Answer(id=row_id, report=_dumps(found))
 
 
 def refusal(row_id: str, error: ElocuteError) -> Answer:

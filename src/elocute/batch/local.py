@@ -25,17 +25,21 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from elocute.batch.answers import Answer, answer_row
+from elocute.batch.answers import Answer
 from elocute.batch.answers import AssessRow as AssessRow
 from elocute.batch.manifest import ManifestRow, read_manifest
+from elocute.batch.many import answer_rows
 from elocute.batch.output import BatchOutput, RunIdentity
 from elocute.errors import BatchError, ConfigError, ElocuteError
 
 # Rows handed out ahead of the one that is written next, for each worker: enough to keep the others busy while one
 # chews on a long recording, few enough to hold in memory.
 _ROWS_AHEAD = 16
+# A task is one row, or so many batches of rows, so that recordings of like length can share a batch.
+_BATCHES_A_TASK = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,7 @@ def run_batch(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     fresh: bool = False,
+    batch_size: int = 1,
 ) -> BatchSummary:
     """Assess every row of a manifest, on several processes, and write one JSON line for each, in the same order.
 
@@ -84,6 +89,8 @@ def run_batch(
         workers: processes; None takes one for each core that this process may use.
         progress: called with rows done and rows in all, at the start and after each row.
         fresh: forget an unfinished run of the same output and replace a finished one.
+        batch_size: recordings that the assessor hears at once (`many.RowAssessor`). A row goes with the same others
+            however the run is divided, so that the bytes depend on this number only.
 
     Raises:
         ConfigError: the manifest is malformed, or the output cannot be written, is finished already or belongs to a
@@ -105,10 +112,13 @@ def run_batch(
         if progress is not None:
             progress(resumed, total)
         if resumed < total:
-            answers = _answers(listed.rows[resumed:], make_assessor, workers or usable_cores())
+            rows_a_task = 1 if batch_size == 1 else _BATCHES_A_TASK * batch_size
+            begun = resumed % rows_a_task  # rows of the first task that are written already
+            tasks = _tasks(listed.rows[resumed - begun :], rows_a_task)
+            answers = _answers(tasks, make_assessor, workers or usable_cores())
             try:
                 with closing(answers):
-                    for answer in answers:
+                    for answer in islice(answers, begun, None):
                         output.append(answer.line, is_error=answer.is_error)
                         if progress is not None:
                             progress(output.rows, total)
@@ -129,11 +139,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _tasks(rows: Sequence[ManifestRow], size: int) -> list[Sequence[ManifestRow]]:
+    """Rows that are assessed together."""
+    return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+
+
 def _answers(
-    rows: Sequence[ManifestRow], make_assessor: Callable[[], AssessRow], workers: int
+    tasks: Sequence[Sequence[ManifestRow]], make_assessor: Callable[[], AssessRow], workers: int
 ) -> Generator[Answer, None, None]:
-    """The answers to the rows, in their order, from a pool of processes."""
-    workers = min(workers, len(rows))
+    """The answers to the rows of all tasks, in their order, from a pool of processes."""
+    workers = min(workers, len(tasks))
     pool = ProcessPoolExecutor(
         max_workers=workers,
         # A fork would copy the threads' locks of whatever the caller has loaded.
@@ -141,26 +156,29 @@ def _answers(
         initializer=_start_worker,
         initargs=(pickled(make_assessor),),
     )
-    waiting: deque[tuple[ManifestRow, Future[Answer]]] = deque()
+    waiting: deque[tuple[Sequence[ManifestRow], Future[list[Answer]]]] = deque()
+    ahead = workers * max(2, _ROWS_AHEAD // len(tasks[0]))
     try:
-        for row in rows:
-            if len(waiting) >= workers * _ROWS_AHEAD:
-                yield _result(*waiting.popleft())
-            waiting.append((row, pool.submit(_answer, row)))
+        for task in tasks:
+            if len(waiting) >= ahead:
+                yield from _result(*waiting.popleft())
+            waiting.append((task, pool.submit(_answer, task)))
         while waiting:
-            yield _result(*waiting.popleft())
+            yield from _result(*waiting.popleft())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(row: ManifestRow, future: Future[Answer]) -> Answer:
-    """The answer to a row, once it is there; a bug that it met names the row."""
+def _result(task: Sequence[ManifestRow], future: Future[list[Answer]]) -> list[Answer]:
+    """The answers to a task, once they are there; a bug that it met names its row, or its first and last."""
     error = future.exception()
     if error is None:
         return future.result()
     if isinstance(error, (ElocuteError, BrokenProcessPool)):
         raise error
-    raise RuntimeError(f"row {row.id!r} ({row.audio}) met a bug: {type(error).__name__}: {error}") from error
+    first, last = task[0], task[-1]
+    where = f"row {first.id!r} ({first.audio})" if len(task) == 1 else f"one of the rows {first.id!r} to {last.id!r}"
+    raise RuntimeError(f"{where} met a bug: {type(error).__name__}: {error}") from error
 
 
 def pickled(make_assessor: Callable[[], AssessRow]) -> bytes:
@@ -198,9 +216,9 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _answer(row: ManifestRow) -> Answer:
-    """Assess one row in a worker."""
+def _answer(task: Sequence[ManifestRow]) -> list[Answer]:
+    """Assess the rows of a task in a worker."""
     global _assess
     if _assess is None:
         _assess = pickle.loads(_factory)()
-    return answer_row(_assess, row)
+    return answer_rows(_assess, task)

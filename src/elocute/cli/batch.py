@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -36,7 +36,6 @@ from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
     from elocute.batch.local import AssessRow, BatchSummary
-    from elocute.batch.manifest import ManifestRow
 
 _LINE_EVERY_S = 10.0
 """Without a terminal, progress is one line in so many seconds."""
@@ -79,6 +78,12 @@ def batch(
     partition_rows: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="With ray: rows written at a time; default: by size.")
     ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Recordings heard at once; default: 32 for hf: on a GPU, else 1, which is faster."
+        ),
+    ] = None,
     backend: BackendName = DEFAULTS.backend,
     scorer: ScorerFolder = DEFAULTS.scorer,
     scale: ScaleChoice = DEFAULT_SCALE,
@@ -101,6 +106,9 @@ def batch(
     With --engine ray, MANIFEST may also be Parquet or WebDataset shards (.tar), a folder of them or a pattern with *,
     and everything may lie on any store that fsspec or pyarrow reaches, such as s3://. OUT is then a folder of Parquet
     files, unless it ends in .jsonl: that is the same file as without Ray. Workers that die are replaced.
+
+    Models of transformers (hf:, on the device that ELOCUTE_DEVICE names) hear many recordings at once, where that
+    gives the same as one by one up to the rounding of float32; other backends hear one at a time, whatever N is.
     """
     from elocute.phones.l1 import l1_profile
 
@@ -128,6 +136,7 @@ def batch(
                     partition_rows=partition_rows,
                     address=address,
                     gpus=gpus,
+                    batch_size=batch_size,
                 ),
                 engine,
                 progress,
@@ -151,6 +160,7 @@ class Work:
     partition_rows: int | None
     address: str | None
     gpus: float
+    batch_size: int | None
 
 
 def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
@@ -159,8 +169,9 @@ def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
     Raises:
         ConfigError: an option or a place that the engine does not know.
     """
-    make_assessor = AssessorFactory(config=work.config, lexicon=work.lexicon)
-    described = configuration(work.config, work.lexicon)
+    batch_size = work.batch_size or _usual_batch(work.config.backend)
+    make_assessor = AssessorFactory(config=work.config, lexicon=work.lexicon, batch_size=batch_size)
+    described = configuration(work.config, work.lexicon, batch_size)
     if engine is Engine.ray:
         from elocute.batch.ray import Cluster, run_ray_batch
 
@@ -192,7 +203,16 @@ def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
         workers=work.workers,
         progress=progress,
         fresh=work.fresh,
+        batch_size=batch_size,
     )
+
+
+def _usual_batch(backend: str) -> int:
+    """Recordings that pay to be heard at once."""
+    from elocute.acoustic.protocol import usual_batch
+    from elocute.assessors import find_named
+
+    return usual_batch(backend) if find_named(backend).is_acoustic else 1
 
 
 def _told(summary: BatchSummary, out: str) -> str:
@@ -201,7 +221,9 @@ def _told(summary: BatchSummary, out: str) -> str:
     resumed = f", {summary.resumed} of them by an earlier run" if summary.resumed else ""
     errors = {0: "no errors", 1: "1 row has an error"}.get(summary.errors, f"{summary.errors} rows have errors")
     bugs = f" ({summary.bugs} of them bugs of this program, please report what stands above)" if summary.bugs else ""
-    deaths = f"; workers died {summary.deaths} times and were replaced" if summary.deaths else ""
+    deaths = {0: "", 1: "; 1 worker died and was replaced"}.get(
+        summary.deaths, f"; {summary.deaths} workers died and were replaced"
+    )
     new = summary.rows - summary.resumed
     rate = f", {new / summary.seconds:.1f} rows a second" if new else ""
     return f"{rows} in {out}{resumed}; {errors}{bugs}{deaths}; {summary.seconds:.1f} s{rate}\n"
@@ -214,37 +236,37 @@ class AssessorFactory:
     Attributes:
         config: settings; one thread, as the workers share the cores.
         lexicon: file of the user's pronunciations.
+        batch_size: recordings that are heard at once.
     """
 
     config: AssessorConfig
     lexicon: Path | None
+    batch_size: int = 1
 
     def __call__(self) -> AssessRow:
         """Load the models once."""
         from elocute.assessors import load_assessor
+        from elocute.batch.many import RowAssessor
         from elocute.phones import UserLexicon
 
-        assessor = load_assessor(self.config)
         words = None if self.lexicon is None else UserLexicon.from_file(self.lexicon)
-
-        def assess(row: ManifestRow) -> Mapping[str, object]:
-            return assessor.assess(row.recording, row.text, lexicon=words, pronunciations=row.phones).to_dict()
-
-        return assess
+        return RowAssessor(maker=load_assessor(self.config), lexicon=words, batch_size=self.batch_size)
 
 
-def configuration(config: AssessorConfig, lexicon: Path | None) -> str:
+def configuration(config: AssessorConfig, lexicon: Path | None, batch_size: int = 1) -> str:
     """A text that differs whenever the reports of a batch would: settings, lexicon, versions of code and models."""
     from importlib.metadata import version
 
     from elocute.installed import model_versions
 
-    facts = {
+    facts: dict[str, object] = {
         "settings": asdict(config),
         "lexicon_sha256": None if lexicon is None else hashlib.sha256(lexicon.read_bytes()).hexdigest(),
         "elocute": version("elocute"),
         "models": model_versions(config.backend, config.scorer),
     }
+    if batch_size > 1:  # recordings that share a batch share its rounding
+        facts["batch_size"] = batch_size
     return json.dumps(facts, sort_keys=True)
 
 
