@@ -67,6 +67,8 @@ def launch(
     from elocute.mllm.model import load_model
     from elocute.mllm.processing import load_processor
 
+    # Several processes on a CPU number it, which nobody else understands.
+    device = torch.device("cpu") if accelerator.device.type == "cpu" else accelerator.device
     material = read_material(sources, recipe.data)
     with accelerator.main_process_first():
         base = _base(recipe, out, model)
@@ -74,7 +76,7 @@ def launch(
     material, bank, sound = make_banks(
         material,
         processor.audio_processor,
-        accelerator.device,
+        device,
         longest_s=recipe.data.longest_s,
         noise=noise,
         progress=progress,
@@ -82,12 +84,13 @@ def launch(
     examples = repeated(material.examples, recipe.data.native_share)
     updates = _updates(recipe, len(examples))
     is_whole = recipe.model.regime in ("full", "scratch")
+    torch.manual_seed(recipe.training.seed)  # new adapters draw from torch's own generator, alike on every device
     loaded = load_model(
         _source(recipe, base),
         regime=recipe.model.regime,
         adapter=adapter_config(recipe, updates),
         dtype="bfloat16" if is_short(recipe, cpu=accelerator.device.type == "cpu") and not is_whole else "float32",
-        device=accelerator.device,
+        device=device,
         attention=None if recipe.model.attention == "auto" else recipe.model.attention,
         gradient_checkpointing=recipe.model.gradient_checkpointing,
     )

@@ -118,6 +118,7 @@ class Phi4Trainer:
         self.device: torch.device = accelerator.device
         self.maker = BatchMaker.of(run)
         self.draw = Draw.of(run, self.maker, accelerator.num_processes)
+        torch.manual_seed(self.table.seed)
         self.head = CtcHead(model) if self.table.ctc_weight else None
         if self.head is not None:
             self.head.to(self.device)
