@@ -128,9 +128,11 @@ def _used(items: Items) -> list[int]:
 
 
 def _center(items: Items) -> float:
-    """Mean score; or the log-odds of an error."""
-    mean = float(items.truth.mean())
-    return math.log(mean) - math.log1p(-mean) if items.is_error else mean
+    """Mean score; or the log-odds of an error, which half an item more of each kind keeps finite."""
+    if items.is_error:
+        wrong = float(items.truth.sum())
+        return math.log(wrong + 0.5) - math.log(len(items.truth) - wrong + 0.5)
+    return float(items.truth.mean())
 
 
 def _line(said: Float64, items: Items) -> tuple[float, float]:

@@ -196,14 +196,18 @@ class _Writer:
         )
 
     def _syllables(self, word: WordReport, phones: Sequence[PhoneReport]) -> Iterator[SyllableReport]:
-        """Syllables with the mean score of their phones."""
-        scores = [phone.score for phone in phones if phone.expected is not None]
-        first = 0
+        """Syllables, whose scores moved as far as those of their phones did on average."""
+        was, now = ([phone.score for phone in some if phone.expected is not None] for some in (word.phonemes, phones))
+        scale, first = self.leader.scale, 0
         for syllable in word.syllables:
-            own = [score for score in scores[first : first + len(syllable.phones)] if score is not None]
-            first += len(syllable.phones)
-            mean = None if not own else scaled(float(np.mean(own)) / self.leader.scale, self.leader.scale)
-            yield replace(syllable, score=mean)
+            own = slice(first, first + len(syllable.phones))
+            first = own.stop
+            moved = [new - (old or 0.0) for old, new in zip(was[own], now[own], strict=True) if new is not None]
+            if not moved:
+                yield syllable
+                continue
+            score = min(max((syllable.score or 0.0) + float(np.mean(moved)), 0.0), scale)
+            yield replace(syllable, score=scaled(score / scale, scale))
 
 
 def _rescaled(phone: PhoneReport, stated: float) -> tuple[Heard, ...]:

@@ -189,7 +189,8 @@ def _prediction(
     leader = said[0]
     if leader.phone is None or leader.utterance is None:
         return leader
-    phone = np.where(np.isnan(combined.phone), np.array(leader.phone) / PHONE_MAX, combined.phone)
+    own = np.array(leader.phone) / PHONE_MAX if len(leader.phone) == len(utterance.phones) else np.nan
+    phone = np.where(np.isnan(combined.phone), own, combined.phone)
     scores = {name: _stored(score) for name, score in zip(UTTERANCE, combined.utterance, strict=True)}
     heard, error = leader.heard, leader.phone_error
     if combination.thresholds is not None:
@@ -198,7 +199,7 @@ def _prediction(
         heard = _heard(said, flagged, combination.blends["error"].weights, utterance.phones)
     return replace(
         leader,
-        phone=(phone * PHONE_MAX).tolist(),
+        phone=leader.phone if np.isnan(phone).any() else (phone * PHONE_MAX).tolist(),
         word=[tuple(_stored(score) for score in word) for word in combined.word],
         utterance=dict(leader.utterance) | {name: score for name, score in scores.items() if score is not None},
         phone_error=error,
