@@ -6,7 +6,7 @@ its own. What it cannot show is whether a real model pads and caches rightly; th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ class WritingModel(torch.nn.Module):
 
     Args:
         processor: whose tokenizer spells the texts.
-        texts: to write; those in `unclosed` are not closed.
+        texts: to write, one after the other; those in `unclosed` are not closed.
         sure: probability of every token that is written, unless `doubts` says otherwise.
         doubts: of a token, by its text: other tokens by their text, with the probabilities that all of these get.
         unclosed: texts that are not closed.
@@ -28,7 +28,7 @@ class WritingModel(torch.nn.Module):
     def __init__(
         self,
         processor: Any,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         sure: float = 0.9,
         doubts: dict[str, dict[str, float]] | None = None,
@@ -36,7 +36,7 @@ class WritingModel(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.tokenizer = processor.tokenizer
-        self.texts, self.sure, self.doubts, self.unclosed = list(texts), sure, doubts or {}, unclosed
+        self.texts, self.sure, self.doubts, self.unclosed = iter(texts), sure, doubts or {}, unclosed
         self.asked: list[str] = []
         self.device = torch.device("cpu")
         self.size = max(self.tokenizer.get_vocab().values()) + 1
@@ -48,7 +48,7 @@ class WritingModel(torch.nn.Module):
         rows = []
         for question in input_ids:
             self.asked.append(self.tokenizer.decode(question))
-            text = self.texts.pop(0)
+            text = next(self.texts)
             ids = self.tokenizer.encode(text, add_special_tokens=False)
             rows.append(ids if text in self.unclosed else [*ids, self.tokenizer.convert_tokens_to_ids(END)])
         steps = min(max(map(len, rows)), max_new_tokens)
