@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.mllm.alignment import UNKNOWN, align_phones, heard_at, pair_cost
@@ -53,12 +53,14 @@ phones = st.lists(st.sampled_from([*PHONES, UNKNOWN]), max_size=5)
 few = st.lists(st.sampled_from(["S", "TH", "AA", UNKNOWN]), max_size=5)
 
 
+@settings(deadline=None)
 @given(canonical=st.one_of(phones, few), heard=st.one_of(phones, few))
 def test_it_is_the_best_of_all_alignments(canonical: list[str], heard: list[str]) -> None:
     pairs = align_phones(canonical, heard)
     assert tuple((pair.canonical, pair.heard) for pair in pairs) == best(canonical, heard)
 
 
+@settings(deadline=None)
 @given(canonical=st.lists(st.sampled_from(PHONES), max_size=30), heard=st.lists(st.sampled_from(PHONES), max_size=30))
 def test_every_phone_of_both_sides_stands_in_it_once_and_in_order(canonical: list[str], heard: list[str]) -> None:
     pairs = align_phones(canonical, heard)
@@ -70,6 +72,7 @@ def test_every_phone_of_both_sides_stands_in_it_once_and_in_order(canonical: lis
     assert all(canonical[pair.canonical or 0] == heard[pair.heard or 0] for pair in pairs if pair.kind == "match")
 
 
+@settings(deadline=None)
 @given(said=st.lists(st.sampled_from([*PHONES, UNKNOWN]), max_size=40))
 def test_a_string_beside_itself_is_all_matches(said: list[str]) -> None:
     assert [pair.kind for pair in align_phones(said, said)] == ["match"] * len(said)

@@ -150,7 +150,7 @@ words = st.lists(st.sampled_from(["A", "BAD", "CAT", "DOG'S"]), min_size=1, max_
 phones = st.lists(st.sampled_from([*PHONES[:6], "<unk>"]), max_size=8)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.tuples(words, words, phones, phones), min_size=1, max_size=5))
 def test_error_rates_are_those_of_jiwer(rows: list[tuple[list[str], list[str], list[str], list[str]]]) -> None:
     jiwer = pytest.importorskip("jiwer")

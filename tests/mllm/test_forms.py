@@ -32,7 +32,7 @@ def allowed(forms: tuple[Variant, ...]) -> bool:
     return forms[0].after is None and forms[-1].before is None and all(go_together(a, b) for a, b in pairwise(forms))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(text=st.sampled_from(TEXTS), data=st.data())
 def test_they_are_the_best_of_all_combinations(text: str, data: st.DataObject) -> None:
     canonical = phonemize(text)
