@@ -29,6 +29,7 @@ class FakeFactory:
         bug_on: id of the row that meets a bug.
         nan_on: id of the row whose report cannot be JSON.
         die_on: id of the row at which the worker is killed.
+        died: file that is made when it is; once it is there, nobody is killed any more. None: each time.
         no_model: building the assessor fails.
         pids: folder in which each worker leaves a file named after its process.
     """
@@ -37,6 +38,7 @@ class FakeFactory:
     bug_on: str | None = None
     nan_on: str | None = None
     die_on: str | None = None
+    died: Path | None = None
     no_model: bool = False
     pids: Path | None = None
 
@@ -51,7 +53,9 @@ class FakeFactory:
     def assess(self, row: ManifestRow) -> Mapping[str, object]:
         """The echo of a row."""
         time.sleep(self.delay_s * (1 + len(row.text) % 2))
-        if row.id == self.die_on:
+        if row.id == self.die_on and not (self.died and self.died.exists()):
+            if self.died is not None:
+                self.died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if row.id == self.bug_on:
             raise KeyError("AX")

@@ -114,9 +114,10 @@ def run_ray_batch(
         )
         job = Job(
             factory=factory,
-            folder=begun.folder.name,
+            folder=begun.folder.path if begun.folder.is_local else begun.folder.name,
             version=version("elocute"),
-            cwd=None if is_address(manifest) or os.path.isabs(manifest) else os.getcwd(),
+            cwd=os.getcwd(),
+            needs_cwd=not is_address(manifest) and not os.path.isabs(manifest),
         )
         run = _Run(ray, plan, begun, progress)
         run.assess(job, workers=workers, gpus=cluster.gpus)

@@ -32,13 +32,15 @@ class Job:
         factory: pickled maker of the assessor.
         folder: where the parts go.
         version: of elocute, which must be the same everywhere.
-        cwd: folder at which relative paths start; None where there are none.
+        cwd: folder at which relative paths start.
+        needs_cwd: whether the manifest is such a path.
     """
 
     factory: bytes
     folder: str
     version: str
-    cwd: str | None
+    cwd: str
+    needs_cwd: bool
 
 
 class Worker:
@@ -97,14 +99,13 @@ class Worker:
                 f"a worker has elocute {version('elocute')}, the run {self._job.version}; "
                 "install the same on all machines"
             )
-        if self._job.cwd is not None:
-            try:
-                os.chdir(self._job.cwd)
-            except OSError as error:
-                raise ConfigError(
-                    f"a worker does not see the folder {self._job.cwd} ({error.strerror}), where relative paths start; "
-                    "give paths that all machines share, or addresses"
-                ) from error
+        if os.path.isdir(self._job.cwd):
+            os.chdir(self._job.cwd)
+        elif self._job.needs_cwd:
+            raise ConfigError(
+                f"a worker does not see the folder {self._job.cwd}, where relative paths start; "
+                "give paths that all machines share, or addresses"
+            )
         self._assess = pickle.loads(self._job.factory)()
 
     def _answers(self, partition: Partition) -> Iterator[Answer]:
