@@ -7,9 +7,10 @@ adding powers, masks (SpecAugment, Park et al. 2019), all drawn from a generator
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ LABELS = {phone: number for number, phone in enumerate(PHONES, start=1)}
 UNKNOWN_LABEL = len(PHONES) + 1
 """Label of what is no phone of English; 0 is blank."""
 _NEPER_OF_DB = math.log(10) / 10
+_MANY = 200
+"""From so many recordings on, processes decode: starting them takes as long as decoding some dozens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +80,7 @@ def make_bank(
         paths: recordings, each once.
         extractor: feature extractor of the model.
         device: where the spectra shall be.
-        workers: threads that decode.
+        workers: processes that decode, where there are many recordings, and threads that compute.
         progress: called with recordings done and their number.
 
     Raises:
@@ -86,17 +89,23 @@ def make_bank(
     if not paths:
         raise ConfigError("no recording to train on; expected a corpus with at least one")
 
-    def spectrum(path: Path) -> Tensor:
-        samples = load_audio(path).samples
+    def spectrum(samples: np.ndarray) -> Tensor:
         found = extractor([samples], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")["audio_input_features"]
         return torch.as_tensor(found[0], dtype=torch.float32)
 
-    spectra = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        for number, made in enumerate(pool.map(spectrum, paths), start=1):
-            spectra.append(made)
+    coming = []
+    with contextlib.ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(max(1, workers)))
+        if workers > 1 and len(paths) >= _MANY:
+            processes = stack.enter_context(ProcessPoolExecutor(workers))
+            decoded = processes.map(_samples, paths, chunksize=8)
+        else:
+            decoded = map(_samples, paths)
+        for number, samples in enumerate(decoded, start=1):
+            coming.append(threads.submit(spectrum, samples))
             if progress is not None:
                 progress(number, len(paths))
+        spectra = [made.result() for made in coming]
     lengths = tuple(len(made) for made in spectra)
     starts = tuple(int(start) for start in np.cumsum((0, *lengths[:-1])))
     return Bank(
@@ -105,6 +114,11 @@ def make_bank(
         lengths=lengths,
         place={path: index for index, path in enumerate(paths)},
     )
+
+
+def _samples(path: Path) -> np.ndarray:
+    """Samples of a recording, -1 to 1."""
+    return load_audio(path).samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
