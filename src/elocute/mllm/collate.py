@@ -138,9 +138,8 @@ class Collator:
 
         if not examples:
             raise ConfigError("a batch of no examples; expected one or more")
-        waves = [self._wave(example) for example in examples]
-        sound = self._extractor(waves, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
-        sizes = [int(size) for size in sound["audio_embed_sizes"]]
+        sound = self._sound(examples)
+        sizes = sound["audio_embed_sizes"].tolist()
         rows = [self.sequence(example, size) for example, size in zip(examples, sizes, strict=True)]
         longest = max(len(ids) for ids, _ in rows)
         input_ids = torch.full((len(rows), longest), self._ids.pad, dtype=torch.long)
@@ -155,8 +154,7 @@ class Collator:
         batch = {"input_ids": input_ids, "attention_mask": attention}
         if self._with_answers:
             batch["labels"] = labels
-        batch.update((name, value) for name, value in sound.items() if isinstance(value, torch.Tensor))
-        return batch
+        return {**batch, **sound}
 
     def sequence(self, example: Example, audio_tokens: int) -> tuple[list[int], int]:
         """Ids of one example without padding, and how many of the last ones are its answer and `<|end|>`.
@@ -188,6 +186,29 @@ class Collator:
         """Ids of a text, nothing added."""
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _sound(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """What the audio encoder hears: features, padded with zeros, and their sizes.
+
+        One recording after the other: given several of nearly the same length at once, which is what buckets make,
+        the feature extractor fails (its mask is longer than the frames that it masks; transformers 5.17 to 5.23). The
+        features are the same, and they do not depend on the company.
+        """
+        import torch
+
+        found = [
+            self._extractor([self._wave(example)], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+            for example in examples
+        ]
+        features = [one["audio_input_features"][0] for one in found]
+        sound = {
+            "audio_input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
+            "audio_embed_sizes": torch.cat([one["audio_embed_sizes"] for one in found]),
+        }
+        if len(features) > 1:
+            frames = torch.tensor([len(each) for each in features])
+            sound["audio_attention_mask"] = torch.arange(int(frames.max()))[None, :] < frames[:, None]
+        return sound
 
     def _wave(self, example: Example) -> np.ndarray:
         """Samples of a recording, -1 to 1."""
