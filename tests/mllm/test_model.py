@@ -251,6 +251,20 @@ def test_checkpointing_changes_no_gradient() -> None:
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("regime", ["lora", "qlora"])
+def test_an_evaluation_in_between_changes_no_gradient(regime: str) -> None:
+    model = load(regime)
+    gradients = []
+    for _ in range(2):
+        model.train()
+        model.zero_grad()
+        model(**batch()).loss.backward()
+        gradients.append([p.grad for p in model.parameters() if p.requires_grad])
+        logits(model)
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(second, first, rtol=0, atol=0)
+
+
 def test_what_learns_is_kept_in_float32_over_bfloat16() -> None:
     model = load_model(released(), regime="unfreeze", adapter=FRESH)
     types = {name: parameter.dtype for name, parameter in model.named_parameters()}

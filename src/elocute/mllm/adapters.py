@@ -129,9 +129,11 @@ class LowRank:
     scale: Mapping[str, float]
 
     def added(self, module: str, weight: Tensor) -> Tensor:
-        """A weight with this adapter merged into it, in float32."""
+        """A weight with this adapter merged into it, in float32; as it was where the adapter has nothing for it."""
         import torch
 
+        if module not in self.a:  # by eva, ranks can fall to 0
+            return weight
         device = weight.device
         a, b = (side[module].to(device, torch.float32) for side in (self.a, self.b))
         return torch.addmm(weight.float(), b, a, alpha=self.scale[module])

@@ -152,6 +152,9 @@ def _quantised(bnb: Any, linear: Any, weight: Any, dtype: Any) -> Any:
             compress_statistics=True,
             quant_type="nf4",
         )
+    # On some CPUs it would pack its weights in another way at the first evaluation, and training after that would give
+    # wrong gradients without an error.
+    found.support_avx512bf16_for_cpu = False
     held = bnb.nn.Params4bit(weight, requires_grad=False, compress_statistics=True, quant_type="nf4", module=found)
     found.weight = held.to(weight.device)  # moving it quantises it
     return found

@@ -55,7 +55,7 @@ RELEASED_AUDIO: Mapping[str, Any] = {"bias_max_distance": 500, "audio_token_id":
 _DEFAULT_ROPE = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
 _TEXT: Mapping[str, Mapping[str, Any]] = {
     "tiny": {
-        # Multiples of 64: the blocks of 4-bit weights, which no row of a matrix may end inside on a CPU.
+        # Multiples of 64: the blocks of 4-bit weights, inside which no row of a matrix should end.
         "hidden_size": 64,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
