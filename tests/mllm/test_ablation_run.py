@@ -17,7 +17,7 @@ from elocute.errors import ConfigError
 from elocute.mllm.ablation import AblationRecipe, Arm, Trial, read_ablation
 from elocute.mllm.ablation_bench import Bench, prepare_bank, read_parts
 from elocute.mllm.ablation_run import AblationRun, run_ablation, write_table
-from elocute.mllm.ablation_trial import Training, prepare, schedule
+from elocute.mllm.ablation_trial import Training, prepare, ranks_of, schedule, sizes
 from elocute.mllm.adapters import NAME
 from elocute.mllm.entropy import calibrate, linear_sites
 from elocute.mllm.model import load_model
@@ -96,6 +96,16 @@ def test_an_arm_changes_nothing_at_first_and_then_its_adapters_alone(bench: Benc
     if allocation in ("uniform", "entropy", "inverse"):
         assert budget - 64 < learned <= budget
         assert {one.scaling for one in applied(model, NAME).values()} == {bench.recipe.adaptation.scaling}
+    found = sizes(model, ranks_of(model))
+    assert found["parameters"] == sum(value.numel() for value in plain.parameters())
+    assert found["learned"] == found["kept"] == learned or allocation == "adalora"
+    if allocation == "adalora":  # begins with half as many ranks again, and a factor for each
+        assert learned == found["learned"] == 3 * budget // 2 + 8 * 6
+        assert found["kept"] == sum(
+            rank * (site.cost + 1)
+            for site in linear_sites(plain, lambda name: name.startswith("model.layers."))
+            for rank in [ranks_of(model)[site.name]]
+        )
     if allocation == "eva":  # shares out ranks, not parameters
         assert sum(one.rank for one in applied(model, NAME).values()) == RANK * 8
 

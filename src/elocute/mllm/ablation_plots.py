@@ -115,12 +115,12 @@ def place_of(module: str) -> tuple[int, str]:
 
 def figures(table: Table) -> Drawing:
     """A panel for each of a few metrics: every arm a dot with its interval, the reference as a dashed line."""
-    shown = [name for name in _SHOWN if any(name in row.values for row in table.rows)]
-    step, wide, left = 18.0, 200.0, 150.0
+    shown = [name for name in _SHOWN if any(_ends(row, name) for row in table.rows)]
+    step, wide, left, gap = 18.0, 190.0, 150.0, 40.0
     bottom = 40 + step * len(table.rows)
     drawing = Drawing(
         "figures",
-        left + (wide + 24) * len(shown),
+        left + (wide + gap) * max(1, len(shown)),
         bottom + 24,
         title="Arms of the ablation",
         description="Means over seeds with 95 % intervals over speakers and seeds, an arm a row; the dashed line is "
@@ -129,7 +129,7 @@ def figures(table: Table) -> Drawing:
     for index, row in enumerate(table.rows):
         drawing.text(left - 10, 44 + step * (index + 0.3), row.name, anchor="end")
     for number, name in enumerate(shown):
-        _panel(drawing, table, name, left + (wide + 24) * number, wide, bottom, step)
+        _panel(drawing, table, name, left + (wide + gap) * number, wide, bottom, step)
     return drawing
 
 

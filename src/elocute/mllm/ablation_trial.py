@@ -284,19 +284,17 @@ def sizes(model: Any, ranks: Mapping[str, int]) -> dict[str, int]:
         the adapters' ranks in the end, which with AdaLoRA are fewer; "stored_bytes" of all weights in memory.
     """
     learned = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    parameters, stored, widths = 0, 0, dict[str, int]()
+    parameters, stored = 0, 0
+    cost: dict[str, int] = {}
     for name, one in model.named_parameters():
         stored += one.numel() * one.element_size()
-        if ".lora_" in name:
-            side = "inputs" if ".lora_A" in name else "outputs"
-            widths[f"{name.split('.lora_')[0]}.{side}"] = one.shape[1] if side == "inputs" else one.shape[0]
+        module, is_adapter, side = name.removeprefix("base_model.model.").partition(".lora_")
+        if is_adapter:  # a row of A and a column of B, and with AdaLoRA the factor between them
+            cost[module] = cost.get(module, 0) + one.numel() // one.shape[1 if side.startswith("B") else 0]
         elif not name.endswith(f".ranknum.{NAME}"):
             state = getattr(one, "quant_state", None)
             parameters += one.numel() if state is None else math.prod(state.shape)
-    prefix = "base_model.model."
-    kept = sum(
-        rank * (widths[f"{prefix}{name}.inputs"] + widths[f"{prefix}{name}.outputs"]) for name, rank in ranks.items()
-    )
+    kept = sum(rank * cost[name] for name, rank in ranks.items())
     return {"parameters": parameters, "learned": learned, "kept": kept if ranks else learned, "stored_bytes": stored}
 
 
