@@ -15,6 +15,7 @@ import typer
 from elocute.cli.train_ctc import ctc
 from elocute.cli.train_ensemble import ensemble
 from elocute.cli.train_phi4 import phi4
+from elocute.cli.train_ranks import phi4_ranks
 from elocute.cli.train_synthetic import synthetic as synthetic_speech
 from elocute.cli.train_timing import timing
 
@@ -436,4 +437,5 @@ app.command()(timing)
 app.command(name="synthetic")(synthetic_speech)
 app.command()(ctc)
 app.command()(phi4)
+app.command("phi4-ranks")(phi4_ranks)
 app.command()(ensemble)
