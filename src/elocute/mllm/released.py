@@ -9,8 +9,9 @@ from typing import Any, get_args
 from elocute.errors import ConfigError
 from elocute.mllm.layout import SPEECH_FOLDER, VISION_FOLDER, remote_name
 from elocute.mllm.processing import Layout, token_ids, write_processor
-from elocute.mllm.sizes import configuration, finish, part_of, write_json
+from elocute.mllm.sizes import configuration
 from elocute.mllm.weights import RandomWeights, language_linears
+from elocute.mllm.writing import finish, part_of, write_json, write_shards
 
 
 def write_released_layout(folder: Path | str, *, layout: Layout = "native", seed: int = 1, rank: int = 8) -> Path:
@@ -33,7 +34,6 @@ def write_released_layout(folder: Path | str, *, layout: Layout = "native", seed
 def write_weights(folder: Path, weights: RandomWeights, *, shards: int, remote: bool = False) -> None:
     """Configuration, weights in so many files, index and adapters."""
     import torch
-    from safetensors.torch import save_file
 
     from elocute.mllm.assembling import skeleton
 
@@ -45,23 +45,8 @@ def write_weights(folder: Path, weights: RandomWeights, *, shards: int, remote: 
         tensors = {remote_name(name): tensor for name, tensor in tensors.items()}
         tensors |= {f"{name}.speech.weight": tensor for name, tensor in _speech_tensors(weights).items()}
         tensors |= {f"{name}.vision.weight": tensor for name, tensor in _speech_tensors(_vision(weights)).items()}
-    chunks: list[dict[str, Any]] = [{} for _ in range(shards)]
-    for number, (name, tensor) in enumerate(tensors.items()):
-        chunks[number * shards // len(tensors)][name] = tensor.contiguous()
-    files = (
-        ["model.safetensors"]
-        if shards == 1
-        else [f"model-{n + 1:05d}-of-{shards:05d}.safetensors" for n in range(shards)]
-    )
-    for name, chunk in zip(files, chunks, strict=True):
-        save_file(chunk, str(folder / name), metadata={"format": "pt"})
-    if shards > 1:
-        total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        index = {
-            "metadata": {"total_size": total},
-            "weight_map": {k: files[i] for i, c in enumerate(chunks) for k in c},
-        }
-        write_json(folder / "model.safetensors.index.json", index)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    write_shards(folder, tensors, most_bytes=size // shards + 1)
     write_json(folder / "config.json", _remote_table(config, weights.speech_rank) if remote else _native_table(config))
     ends = {
         "bos_token_id": config.bos_token_id,

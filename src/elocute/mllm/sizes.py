@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +9,7 @@ from typing import Any, Literal, get_args
 from elocute.errors import ConfigError
 from elocute.mllm.processing import TokenIds, load_processor, token_ids, write_processor
 from elocute.mllm.weights import RandomWeights
+from elocute.mllm.writing import finish, part_of
 
 Size = Literal["tiny", "small", "full"]
 
@@ -171,28 +169,3 @@ def build_random(size: Size, folder: Path | str, seed: int = 1) -> Path:
     tokens = token_ids(write_processor(part))
     write_weights(part, RandomWeights(settings=configuration(size, tokens), seed=seed), shards=1)
     return finish(part, folder)
-
-
-def write_json(path: Path, table: Mapping[str, Any]) -> None:
-    """A table as JSON, in one step."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
-def part_of(folder: Path) -> Path:
-    """An empty folder beside one that is to be made."""
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} exists and is not empty; name a new folder")
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    return part
-
-
-def finish(part: Path, folder: Path) -> Path:
-    """Give a finished folder its name."""
-    if folder.exists():
-        folder.rmdir()
-    os.replace(part, folder)
-    return folder

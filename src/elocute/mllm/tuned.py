@@ -19,8 +19,8 @@ from elocute.errors import ConfigError
 from elocute.mllm.adapters import NAME, AdapterConfig
 from elocute.mllm.assembling import audio_of
 from elocute.mllm.layout import AUDIO
-from elocute.mllm.sizes import write_json
 from elocute.mllm.weights import read_json, read_tensors
+from elocute.mllm.writing import write_json, write_shards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILE = "tuned.json"
 ADAPTER, AUDIO_FILE = "adapter_model.safetensors", "audio.safetensors"
 VERSION = 1
+SHARD_BYTES = 5 * 10**9
 # What a whole model needs beside its weights, and adapters find in the folder of their base.
 _PROCESSOR_FILES = (
     "added_tokens.json", "chat_template.jinja", "generation_config.json", "merges.txt", "preprocessor_config.json",
@@ -248,8 +249,16 @@ def _write_audio(model: Any, folder: Path, state: Mapping[str, Tensor] | None) -
 
 
 def _write_whole(model: Any, folder: Path, tuning: Tuning, state: Mapping[str, Tensor] | None) -> None:
-    """The model as transformers writes it, with the base's tokenizer and processor beside it."""
-    model.save_pretrained(str(folder), state_dict=None if state is None else dict(state))
+    """The model in the files of transformers, with the base's tokenizer and processor beside it."""
+    tensors = {
+        name: tensor.detach().to("cpu").contiguous()
+        for name, tensor in (model.state_dict() if state is None else state).items()
+        if name != "lm_head.weight" or not model.config.tie_word_embeddings
+    }
+    write_shards(folder, tensors, most_bytes=SHARD_BYTES)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(str(folder))
+    model.generation_config.save_pretrained(str(folder))
     base = Path(tuning.base)
     for name in _PROCESSOR_FILES:
         if (base / name).is_file() and not (folder / name).exists():
