@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ pytest.importorskip("torch", reason="the extra 'hf' is not installed")
 import torch
 
 from elocute.audio import load_audio
-from elocute.errors import AudioError, ConfigError
+from elocute.errors import AudioError, BatchError, ConfigError
 from elocute.mllm.collate import IGNORED, Collator, LengthBuckets, Recordings, decode_labels, read_recordings
 from elocute.mllm.examples import Example, speechocean_examples
 from elocute.mllm.processing import load_processor, token_ids
@@ -167,8 +168,33 @@ def test_decoded_recordings_give_the_same_batch(processor: Any, examples: list[E
     assert torch.equal(direct["input_ids"], stored["input_ids"])
     # 16 bits: what is below them is lost, and the logarithm shows it.
     assert (direct["audio_input_features"] - stored["audio_input_features"]).abs().mean() < 0.05
+    lengths = Collator(processor, recordings=recordings).lengths(examples)
+    assert [int(row.sum()) for row in Collator(processor)(examples[:9])["attention_mask"]] == lengths[:9].tolist()
+    with pytest.raises(ConfigError, match="lengths need decoded recordings"):
+        Collator(processor).lengths(examples)
     with pytest.raises(ConfigError, match="was not decoded"):
         Collator(processor, recordings=read_recordings(examples[:1]))(examples[2:])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12, where torch has started threads
+def test_several_processes_decode_the_same(examples: list[Example], tmp_path: Path) -> None:
+    one, two = read_recordings(examples[:8]), read_recordings(examples[:8], processes=2)
+    assert list(one.samples) == list(two.samples)
+    assert all(np.array_equal(one.samples[path], two.samples[path]) for path in one.samples)
+    with pytest.raises(AudioError, match="does not exist"):
+        read_recordings([*examples[:3], replace(examples[0], audio=tmp_path / "none.wav")], processes=2)
+
+
+def dies(path: Path, longest_s: float) -> None:
+    """What happens to a process for which there is no memory."""
+    os._exit(9)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_that_dies_is_said(examples: list[Example], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elocute.mllm.collate._decoded", dies)
+    with pytest.raises(BatchError, match="a process died after 0 of 3 recordings"):
+        read_recordings(examples[:6:2], processes=2)
 
 
 def test_a_collator_goes_to_other_processes(processor: Any, examples: list[Example]) -> None:

@@ -147,6 +147,15 @@ def test_the_tokenizer_of_another_model_is_refused(
     assert lacking in str(caught.value)
 
 
+def test_a_token_that_the_model_has_no_row_for_is_refused(folders: dict[Layout, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["native"], tmp_path / "model")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["pad_token"] = {"content": "<pad>", "special": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=r"names <pad>, which tokenizer.json lacks"):
+        load_processor(folder)
+
+
 def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="layout is 'gguf'; expected native or released"):
         write_processor(tmp_path, layout="gguf")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from elocute.audio import load_audio
-from elocute.errors import ConfigError
+from elocute.errors import BatchError, ConfigError
 from elocute.mllm.examples import Example
 from elocute.mllm.processing import token_ids
 from elocute.mllm.prompts import AUDIO
@@ -62,6 +63,7 @@ def read_recordings(
 
     Raises:
         AudioError: a recording cannot be read, or is longer.
+        BatchError: a process died.
     """
     paths = list(dict.fromkeys(example.audio for example in examples))
     found: dict[Path, np.ndarray] = {}
@@ -75,8 +77,14 @@ def read_recordings(
     if processes == 1:
         take(_decoded(path, longest_s) for path in paths)
     else:
-        with concurrent.futures.ProcessPoolExecutor(processes) as pool:
-            take(pool.map(_decoded, paths, [longest_s] * len(paths), chunksize=16))
+        try:
+            with concurrent.futures.ProcessPoolExecutor(processes) as pool:
+                take(pool.map(_decoded, paths, [longest_s] * len(paths), chunksize=16))
+        except BrokenProcessPool as error:
+            raise BatchError(
+                f"a process died after {len(found)} of {len(paths)} recordings, most likely for want of memory; "
+                f"decode with fewer than {processes} processes"
+            ) from error
     return Recordings(samples=found)
 
 
@@ -172,6 +180,20 @@ class Collator:
                 f"{self._most_tokens} or fewer, so leave it out or choose a shorter prompt"
             )
         return ids + answer, len(answer)
+
+    def lengths(self, examples: Sequence[Example]) -> np.ndarray:
+        """Tokens of each example without padding; what `LengthBuckets` should sort by where prompts differ in length.
+
+        Raises:
+            ConfigError: recordings were not decoded before, or a sequence is too long.
+        """
+        if self._recordings is None:
+            raise ConfigError("lengths need decoded recordings; give the collator what read_recordings returns")
+        extractor = self._extractor
+        frames = (self._recordings.lengths(examples) - extractor.win_length) // extractor.hop_length + 1
+        vectors = -(-frames // extractor.audio_compression_rate)
+        found = [len(self.sequence(one, int(count))[0]) for one, count in zip(examples, vectors, strict=True)]
+        return np.array(found, dtype=np.int64)
 
     def _prompt(self, user: str) -> tuple[list[int], list[int]]:
         """Ids before and after the recording; there are few different prompts, so each is kept."""

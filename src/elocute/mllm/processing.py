@@ -219,6 +219,9 @@ def _load_tokenizer(folder: Path) -> Any:
         raise ConfigError(f"{path} lacks {', '.join(lacking)}; expected the tokenizer of Phi-4-multimodal")
     layout: Layout = layouts[0]
     named = {name: _content(config.get(name)) or EOS for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+    foreign = sorted(set(named.values()) - present.keys())
+    if foreign:  # they would get ids for which the model has no rows
+        raise ConfigError(f"{folder / 'tokenizer_config.json'} names {', '.join(foreign)}, which {path.name} lacks")
     make: Any = PreTrainedTokenizerFast  # untyped
     return make(
         tokenizer_object=found,
