@@ -176,12 +176,15 @@ def _remarks(what: str, generated: Generated, answer: Answer) -> list[str]:
     """What a user should know about an answer."""
     if answer.status == "valid":
         return []
-    why = "; ".join(answer.notes) or "no JSON"
-    cut = "" if generated.is_complete else ", and it was cut off for its length"
-    if answer.status == "failed":
-        missing = ", ".join(answer.missing)
-        return [f"the model's {what} could not be read ({why}){cut}, so there is no {missing}; try again, or train on"]
-    return [f"the model's {what} came in another form than asked for ({why}){cut}, and were read with patience"]
+    why = "; ".join(note for note in answer.notes if note not in {f"no {key}" for key in answer.missing})
+    cut = "" if generated.is_complete else ", cut off for its length"
+    if answer.status == "repaired":
+        return [f"the model's {what} came in another form than asked for ({why}){cut}, and were read with patience"]
+    missing = ", ".join(answer.missing)
+    return [
+        f"the model's {what} could not be read ({why or 'incomplete'}){cut}: no {missing}; it may not be trained for "
+        "this question, or have heard no speech"
+    ]
 
 
 def load(place: str, *, config: AssessorConfig) -> Phi4Assessor:

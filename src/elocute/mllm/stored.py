@@ -1,13 +1,15 @@
-"""Answers of a language model on disk, one JSON line each: an evaluation that was killed goes on after the last line.
+"""Answers of a language model on disk, one JSON line each: an evaluation that was killed goes on where it was.
 
 The first line says what the answers are of; answers are only ever added to a file of the same model, questions and
-settings. Figures come from the file alone (`evaluate_answers`), without model, audio or GPU.
+settings, and a batch that was not finished is done again, because answers depend a little on their batch: so the file
+ends as if nobody had killed anything. Figures come from it alone (`evaluate_answers`), without model, audio or GPU.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,15 +64,20 @@ def answers_in(
     Raises:
         ConfigError: the file is of something else, or damaged.
     """
-    facts = dict(facts) | {"questions_sha256": _hash_of(examples), "max_new_tokens": max_new_tokens}
+    facts = dict(facts) | {
+        "questions_sha256": _hash_of(examples),
+        "batch_size": batch_size,
+        "max_new_tokens": max_new_tokens,
+    }
+    order = [examples[n] for n in asking_order(examples)]
+    answers: dict[str, StoredAnswer] = {}
     if path.exists():
         found = read_answers(path)
         _check_same(path, found.facts, facts)
-        answers = dict(found.answers)
-    else:
-        path.write_text(json.dumps({"format": FORMAT, **facts}) + "\n", encoding="utf-8")
-        answers = {}
-    left = [examples[n] for n in asking_order(examples) if examples[n].key not in answers]
+        kept = len(order) if len(found.answers) == len(order) else len(found.answers) // batch_size * batch_size
+        answers = dict(list(found.answers.items())[:kept])
+    _rewrite(path, facts, answers)
+    left = order[len(answers) :]
     if progress is not None:
         progress(len(examples) - len(left), len(examples))
     with path.open("a", encoding="utf-8") as file:
@@ -86,7 +93,7 @@ def answers_in(
                     seconds=made.seconds / len(batch),
                 )
                 answers[example.key] = stored
-                file.write(json.dumps({"key": example.key, **asdict(stored)}, ensure_ascii=False) + "\n")
+                file.write(_line(example.key, stored))
             file.flush()
             if progress is not None:
                 progress(len(examples) - len(left) + first + len(batch), len(examples))
@@ -94,19 +101,16 @@ def answers_in(
 
 
 def read_answers(path: Path) -> StoredAnswers:
-    """What a file holds; a last line that was cut off by a kill is left out, and cut away.
+    """What a file holds; a last line that was cut off by a kill is left out.
 
     Raises:
         ConfigError: it is no such file, or damaged before its last line.
     """
     try:
-        content = path.read_bytes().decode("utf-8", errors="surrogateescape")
+        content = path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; expected stored answers") from error
     whole = content[: content.rfind("\n") + 1]
-    if whole != content:
-        with path.open("r+b") as file:
-            file.truncate(len(whole.encode("utf-8", errors="surrogateescape")))
     rows = []
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
@@ -133,6 +137,19 @@ def _stored(row: Any, place: str) -> tuple[str, StoredAnswer]:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{place} lacks {error}; remove the file to begin again") from error
+
+
+def _line(key: str, stored: StoredAnswer) -> str:
+    """An answer as a line."""
+    return json.dumps({"key": key, **asdict(stored)}, ensure_ascii=False) + "\n"
+
+
+def _rewrite(path: Path, facts: Mapping[str, Any], answers: Mapping[str, StoredAnswer]) -> None:
+    """Write the file with these answers, in one step."""
+    part = path.with_name(f"{path.name}.part")
+    lines = [json.dumps({"format": FORMAT, **facts}) + "\n", *(_line(key, answer) for key, answer in answers.items())]
+    part.write_text("".join(lines), encoding="utf-8")
+    os.replace(part, path)
 
 
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
