@@ -317,9 +317,20 @@ def test_answers_are_as_the_openapi_document_says(server: Served) -> None:
     from pydantic import TypeAdapter
 
     document = server.client.get(f"{server.url}/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/assess", "/v1/models", "/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == {
+        "/v1/assess",
+        "/v1/practice",
+        "/v1/models",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     post_assess = document["paths"]["/v1/assess"]["post"]
     assert set(post_assess["responses"]) == set("200 400 401 408 413 415 422 429 500 504".split())
+    post_practice = document["paths"]["/v1/practice"]["post"]
+    assert set(post_practice["responses"]) == set("200 400 401 408 413 429 500 504".split())
+    (asked,) = post_practice["requestBody"]["content"]["application/json"]["examples"].values()
+    assert server.client.post(f"{server.url}/v1/practice", json=asked["value"]).json()["phones"][0]["phone"] == "TH"
     schema = document["components"]["schemas"]["Report"]
     assert set(schema["properties"]) == set(Report.__dataclass_fields__)
     made = post(server).text

@@ -623,3 +623,43 @@ def test_the_reference_voice_is_one_of_this_device(open_page: Callable[..., Page
     page.click("#words .said:nth-child(2)")
     page.click("text=Hear it from the computer")
     assert page.evaluate("said") == [["near", "I think the weather is nice today."], ["near", "father"]]
+
+
+def test_the_next_sentence_comes_from_the_attempts_which_the_browser_keeps(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    from elocute import Report
+    from elocute.report_feedback import next_sentence
+
+    page = open_page("phone", script="window.unused = 1;")  # a visit of its own
+    folder = Path(os.environ.get("ELOCUTE_SCREENSHOTS", tmp_path))
+    bodies: list[dict[str, Any]] = []
+    page.on("request", lambda one: one.url.endswith("/v1/practice") and bodies.append(json.loads(one.post_data or "")))
+    assert not page.is_visible("#next")
+    for name, text in (("car.flac", TEXT), ("zoo.flac", "Can you kelp me find the zoo?")):
+        read_file(page, name, text)
+        wait_for(page, "Done: ")
+        playwright.expect(page.locator("#next-why")).to_contain_text("/k/" if "kelp" in text else "No sound went wrong")
+        page.locator("#status").evaluate("e => { e.textContent = ''; }")
+    with page.expect_download() as saved:
+        page.click("#export-all")
+    reports = [Report.from_json(json.dumps(one)) for one in json.loads(Path(saved.value.path()).read_text())]
+    expected = next_sentence(reports)
+    assert expected.phones == ("K",)
+    assert page.inner_text("#next-sentence") == expected.sentence
+    assert violations(page) == []
+    page.locator("#next").scroll_into_view_if_needed()
+    page.screenshot(path=folder / "page-next.png")
+    page.click("#take-next")
+    assert page.input_value("#sentence") == expected.sentence
+    assert page.evaluate("document.activeElement.id") == "record"
+    # What was answered once is sent as counts from then on, also by the page when it is opened again.
+    assert ["schema_version" in one for one in bodies[-1]["attempts"]] == [False, True]
+    page.reload()
+    playwright.expect(page.locator("#next-sentence")).to_have_text(expected.sentence)
+    assert [set(one) for one in bodies[-1]["attempts"]] == [{"text", "right", "wrong", "unsure"}] * 2
+    page.route("**/v1/practice", lambda route: route.abort())
+    page.click("#attempts tr:first-child button")
+    page.click("#forget")
+    playwright.expect(page.locator("#next-why")).to_contain_text("could not be chosen this time. The server does not")
+    assert not page.is_visible("#take-next")

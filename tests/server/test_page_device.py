@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from elocute import Assessor
+from elocute import Assessor, Report
+from elocute.report_feedback import next_sentence
 from elocute.server import problems
 from elocute.server.settings import ServerConfig
 from running_server import QUIET, served
@@ -98,6 +99,7 @@ def test_the_page_assesses_by_itself_sends_nothing_and_needs_no_server(
     told(page, "#status", "Done: ")
     found = report_of(page)
     expected = Assessor().assess(EXAMPLES / "museum-dropped.flac", TEXT).to_dict()
+    told(page, "#next-sentence", next_sentence([Report.from_json(json.dumps(found))]).sentence)
     assert found["model"] == expected["model"]
     assert found["utterance"] == pytest.approx(expected["utterance"], abs=0.5)
     for mine, theirs in zip(found["words"], expected["words"], strict=True):
@@ -118,6 +120,7 @@ def test_the_page_assesses_by_itself_sends_nothing_and_needs_no_server(
     read_file(page, EXAMPLES / "museum-dropped.flac")
     told(page, "#status", "Done: ")
     assert report_of(page) == found
+    told(page, "#next-sentence", next_sentence([Report.from_json(json.dumps(found))] * 2).sentence)
 
 
 def test_loading_can_be_cancelled_and_switched_off(visit: Callable[..., tuple[Page, list[Any]]]) -> None:

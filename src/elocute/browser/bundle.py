@@ -19,7 +19,7 @@ from typing import Any
 from elocute.config import AssessorConfig
 
 _FOLDERS = "acoustic assets audio browser feedback gop phones prosody scorer".split()
-_SERVER = "__init__ body form problems provisional wanted work".split()
+_SERVER = "__init__ body form practice problems provisional wanted work".split()
 _NOT = {"out-of-fold.jsonl.gz"}
 _DATE = (2026, 1, 1, 0, 0, 0)
 

@@ -13,6 +13,7 @@ from elocute.browser import networks, resample
 from elocute.config import AssessorConfig
 from elocute.errors import ElocuteError
 from elocute.server.form import Form
+from elocute.server.practice import Choose
 from elocute.server.problems import Problem, problem_of
 from elocute.server.wanted import wanted
 from elocute.server.work import Assess, Desk
@@ -90,6 +91,13 @@ class Engine:
             return _refused(problem)
         except ElocuteError as error:
             return _refused(problem_of(error))
+
+    def practice(self, body: str) -> tuple[int, str]:
+        """Status and JSON that the server would have answered to the attempts of a visit."""
+        try:
+            return 200, Choose(body=body.encode())(self._desk).decode()
+        except Problem as problem:
+            return _refused(problem)
 
 
 def _refused(problem: Problem) -> tuple[int, str]:

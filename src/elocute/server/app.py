@@ -24,8 +24,9 @@ from elocute.server.door import Door, Doorkeeper
 from elocute.server.keys import Keys
 from elocute.server.metrics import Metrics
 from elocute.server.observe import REQUEST_ID, Observe
-from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS, READY, TAGS, complete
+from elocute.server.openapi import ASSESS, DESCRIPTION, HEALTH, METRICS, MODELS, PRACTICE, READY, TAGS, complete
 from elocute.server.pool import Pool
+from elocute.server.practising import Practising
 from elocute.server.problems import Problem
 from elocute.server.process import DeskProcess
 from elocute.server.settings import ServerConfig
@@ -35,6 +36,7 @@ from elocute.server.wanted import L1, LANGUAGES
 PAGE = Path(__file__).parent / "page"
 METHODS = {
     "/v1/assess": "POST",
+    "/v1/practice": "POST",
     "/v1/models": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
@@ -42,7 +44,7 @@ METHODS = {
     "/openapi.json": "GET",
 }
 """What each path of ours takes; all others are files of the page."""
-WORK = ("/v1/assess", "/v1/stream")
+WORK = ("/v1/assess", "/v1/practice", "/v1/stream")
 """Paths whose requests are waited for when the server stops."""
 
 
@@ -107,6 +109,7 @@ def create_app(
         lifespan=lifespan,
     )
     _add_assess(app, Assessing(config, workers, metrics, keys, door))
+    _add_practice(app, Practising(config, workers, keys, door))
     _add_stream(app, Streams(config, workers, metrics, keys))
     _add_models(app, config, keys)
     _add_operations(app, workers, metrics, door)
@@ -134,6 +137,14 @@ def _add_assess(app: FastAPI, assessing: Assessing) -> None:
     @app.post("/v1/assess", response_class=Response, **ASSESS)
     async def assess(request: Request) -> Response:
         return await assessing.answer(request)
+
+
+def _add_practice(app: FastAPI, practising: Practising) -> None:
+    """`POST /v1/practice`."""
+
+    @app.post("/v1/practice", response_class=Response, **PRACTICE)
+    async def practice(request: Request) -> Response:
+        return await practising.answer(request)
 
 
 def _add_stream(app: FastAPI, streams: Streams) -> None:

@@ -7,7 +7,9 @@ from typing import Any, get_args
 
 from starlette.responses import PlainTextResponse
 
+from elocute.phones import PHONES
 from elocute.report import Report
+from elocute.server.practice import MOST_ATTEMPTS, MOST_CHARS, MOST_SOUNDS
 from elocute.server.problems import KINDS, MEDIA_TYPE, Code
 from elocute.server.wanted import LANGUAGES, Advice, Detail, Sensitivity, Shape
 
@@ -140,6 +142,87 @@ ASSESS: dict[str, Any] = {
             "mistake",
             "too-slow",
         ),
+    },
+}
+_OUTCOME: dict[str, Any] = {
+    "type": "object",
+    "description": "What became of the phones of one attempt: how often each was right, wrong, or unsure.",
+    "required": ["text", "right", "wrong", "unsure"],
+    "additionalProperties": False,
+    "properties": {"text": {"type": "string", "maxLength": MOST_CHARS}}
+    | {
+        kind: {
+            "type": "object",
+            "propertyNames": {"enum": list(PHONES)},
+            "additionalProperties": {"type": "integer", "minimum": 0, "maximum": MOST_SOUNDS},
+        }
+        for kind in ("right", "wrong", "unsure")
+    },
+}
+PRACTICE: dict[str, Any] = {
+    "tags": ["assessment"],
+    "operation_id": "practice",
+    "summary": "Choose the next sentence to practise",
+    "description": "From the attempts so far, which the client keeps: nothing is stored. Spaced repetition over "
+    "phones, the choice of `elocute profile`. The answer holds the outcome of each report, to be sent in its place "
+    "next time.",
+    "openapi_extra": {
+        "security": _KEYS,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["attempts"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "attempts": {
+                                "type": "array",
+                                "maxItems": MOST_ATTEMPTS,
+                                "description": "Oldest first: outcomes, or whole native reports.",
+                                "items": {"anyOf": [_OUTCOME, {"$ref": "#/components/schemas/Report"}]},
+                            }
+                        },
+                    },
+                    "examples": {
+                        "one": {
+                            "value": {
+                                "attempts": [
+                                    {"text": "I think so.", "right": {"AY": 1}, "wrong": {"TH": 1}, "unsure": {}}
+                                ]
+                            }
+                        }
+                    },
+                }
+            },
+        },
+    },
+    "responses": {
+        200: {
+            "description": "The sentence, the phones that it is for, and the outcome of each attempt; null: no scores.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["sentence", "phones", "attempts"],
+                        "properties": {
+                            "sentence": {"type": "string"},
+                            "phones": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["phone", "ipa"],
+                                    "properties": {"phone": {"type": "string"}, "ipa": {"type": "string"}},
+                                },
+                            },
+                            "attempts": {"type": "array", "items": {"anyOf": [_OUTCOME, {"type": "null"}]}},
+                        },
+                    }
+                }
+            },
+        },
+        **problems("bad-request", "no-key", "slow-upload", "too-large", "busy", "mistake", "too-slow"),
     },
 }
 MODELS: dict[str, Any] = {

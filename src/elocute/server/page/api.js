@@ -56,6 +56,26 @@ export async function assess(blob, { text, wishes, key, signal }) {
   throw await refusal(answer);
 }
 
+/**
+ * The next sentence to practise; the server chooses it and keeps nothing.
+ *
+ * @param {string} body JSON of the attempts
+ * @param {string | null} key
+ * @returns {Promise<{sentence: string, phones: {phone: string, ipa: string}[], attempts: (object | null)[]}>}
+ */
+export async function practice(body, key) {
+  const headers = { "Content-Type": "application/json", ...(key ? { "X-API-Key": key } : {}) };
+  let answer;
+  try {
+    answer = await fetch("v1/practice", { method: "POST", body, headers });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Refusal("away", "The server does not answer.");
+  }
+  if (answer.ok) return answer.json();
+  throw await refusal(answer);
+}
+
 async function refusal(answer) {
   const wait = Number(answer.headers.get("Retry-After"));
   return refusalOf({ ...(await problemOf(answer)), status: answer.status }, wait > 0 ? wait : null);

@@ -1,10 +1,11 @@
 // The page: a sentence, a recording, the server's report.
 
-import { assess, longestRecording } from "./api.js";
+import { assess, longestRecording, practice } from "./api.js";
 import { OnDevice } from "./device/device.js";
 import { byId, download, el } from "./dom.js";
 import { History } from "./history.js";
 import { ConnectionLost, Live, Reading } from "./live.js";
+import { Next } from "./next.js";
 import { referenceVoice, say, stop as silence, whenVoicesChange } from "./player.js";
 import { MicrophoneError, Recording } from "./record.js";
 import { Result } from "./result.js";
@@ -26,10 +27,21 @@ const status = byId("status");
 const result = new Result();
 const reading = new Reading();
 const onDevice = new OnDevice();
-const history = new History((attempt) => {
-  sentence.value = attempt.report.text;
-  show(attempt);
-});
+const next = new Next(
+  (body) => (onDevice.isOn ? onDevice.practice(body) : practice(body, sessionStorage.getItem(KEY))),
+  (text) => {
+    write(text);
+    byId("sentence").scrollIntoView({ block: "center" });
+    record.focus({ preventScroll: true });
+  },
+);
+const history = new History(
+  (attempt) => {
+    write(attempt.report.text);
+    show(attempt);
+  },
+  (attempts) => next.follow(attempts, () => history.keep()),
+);
 let recording = null;
 let live = null;
 let isOpening = false;
@@ -40,6 +52,13 @@ let longest = 60;
 function tell(message, kind = "") {
   status.textContent = message;
   status.className = kind;
+}
+
+/** Put a sentence there to be read. */
+function write(text) {
+  sentence.value = text;
+  const known = SENTENCES.findIndex(([other]) => other === text);
+  byId("choice").value = known < 0 ? "" : String(known);
 }
 
 function offer({ again = false, cancel = false }) {
@@ -331,4 +350,5 @@ function walk(event) {
 
 fillSentences();
 listen();
+next.follow(history.attempts, () => history.keep());
 longest = (await longestRecording()) ?? longest;

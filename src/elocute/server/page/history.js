@@ -10,15 +10,20 @@ const MOST = 50;
 const MOST_SOUNDS = 6;
 
 export class History {
-  /** @param {(attempt: object) => void} onShow */
-  constructor(onShow) {
+  /**
+   * @param {(attempt: object) => void} onShow
+   * @param {(attempts: object[]) => void} onChange called when attempts came or went
+   */
+  constructor(onShow, onChange) {
     this.onShow = onShow;
+    this.onChange = onChange;
     this.attempts = restored();
     this.current = null;
     byId("forget").addEventListener("click", () => {
       this.attempts = this.attempts.filter((attempt) => attempt === this.current);
       this.keep();
       this.draw();
+      this.onChange(this.attempts);
     });
     this.draw();
   }
@@ -30,6 +35,7 @@ export class History {
     this.attempts = [...this.attempts, attempt].slice(-MOST);
     this.keep();
     this.select(attempt);
+    this.onChange(this.attempts);
     return attempt;
   }
 
@@ -44,7 +50,7 @@ export class History {
   }
 
   keep() {
-    let kept = this.attempts.map(({ number, report }) => ({ number, report }));
+    let kept = this.attempts.map(({ number, report, outcome }) => ({ number, report, outcome }));
     while (kept.length > 0) {
       try {
         sessionStorage.setItem(KEY, JSON.stringify(kept));
@@ -90,7 +96,7 @@ function restored() {
   const stored = sessionStorage.getItem(KEY);
   if (stored === null) return [];
   try {
-    return JSON.parse(stored).map(({ number, report }) => ({ number, report, blob: null, player: null }));
+    return JSON.parse(stored).map(({ number, report, outcome }) => ({ number, report, outcome, blob: null, player: null }));
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     sessionStorage.removeItem(KEY); // not of our making

@@ -5,7 +5,7 @@
 
 const KEPT = "elocute-page";
 const FILES = [
-  "./", "api.js", "app.js", "captions.js", "capture.js", "colours.js", "dom.js", "drawing.css", "fft.js", "history.js", "icon.svg", "live.js", "pitch.js",
+  "./", "api.js", "app.js", "captions.js", "capture.js", "colours.js", "dom.js", "drawing.css", "fft.js", "history.js", "icon.svg", "live.js", "next.js", "pitch.js",
   "player.js", "record.js", "result.js", "sentences.js", "sound.js", "sounds.js", "staff.js", "style.css",
   "device/decode.js", "device/device.js", "device/engine.js", "device/files.js", "device/networks.js", "device/worker.js",
   "runtime/manifest.json", "runtime/ort-wasm-simd-threaded.mjs", "runtime/pyodide.asm.js", "runtime/pyodide.mjs",

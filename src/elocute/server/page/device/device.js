@@ -106,6 +106,27 @@ export class OnDevice {
     if (answer.status === 200) return plain;
     throw refusalOf({ ...plain, status: answer.status });
   }
+
+  /**
+   * The next sentence, chosen here; as `practice` of api.js.
+   *
+   * @param {string} body JSON of the attempts
+   * @returns {Promise<object>}
+   */
+  async practice(body) {
+    let answer;
+    try {
+      await this.engine.start();
+      answer = await this.engine.ask({ kind: "practice", body });
+    } catch (error) {
+      if (error.name === "AbortError") throw new Refusal("away", "The switch was turned off meanwhile.");
+      if (!(error instanceof EngineError)) throw error;
+      throw new Refusal("failed", error.message);
+    }
+    const plain = JSON.parse(answer.body);
+    if (answer.status === 200) return plain;
+    throw refusalOf({ ...plain, status: answer.status });
+  }
 }
 
 /** From now on the page opens without its server, too. */

@@ -93,14 +93,14 @@ export class Engine {
   async answer(blob, fields, signal) {
     const [decoded] = await Promise.all([decode(blob), this.start()]);
     signal.throwIfAborted();
-    return this.ask({ ...decoded, fields });
+    return this.ask({ kind: "assess", ...decoded, fields }, [decoded.samples.buffer]);
   }
 
-  ask(recording) {
+  ask(question, moved = []) {
     const id = (this.count += 1);
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.worker.postMessage({ kind: "assess", id, ...recording }, [recording.samples.buffer]);
+      this.worker.postMessage({ id, ...question }, moved);
     });
   }
 }

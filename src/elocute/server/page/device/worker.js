@@ -71,11 +71,14 @@ async function start() {
   engine = python.pyimport("elocute.browser.engine").Engine(JSON.stringify(settings));
 }
 
-function assess({ channels, samples, sampleRate, fields }) {
-  const answer = engine.assess(python.toPy(samples), channels, sampleRate, python.toPy(fields));
+function told(answer) {
   const [status, body] = answer.toJs();
   answer.destroy();
   return { status, body };
+}
+
+function assess({ channels, samples, sampleRate, fields }) {
+  return told(engine.assess(python.toPy(samples), channels, sampleRate, python.toPy(fields)));
 }
 
 function inWords(error) {
@@ -92,7 +95,8 @@ addEventListener("message", async ({ data }) => {
       await start();
       postMessage({ kind: "ready", threads: threads() });
     } else {
-      postMessage({ kind: "answer", id: data.id, ...assess(data) });
+      const answer = data.kind === "practice" ? told(engine.practice(data.body)) : assess(data);
+      postMessage({ kind: "answer", id: data.id, ...answer });
     }
   } catch (error) {
     console.error(error);
