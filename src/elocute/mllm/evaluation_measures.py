@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,23 +97,25 @@ def filled_with_mean(values: Sequence[float | None]) -> Float64 | None:
 def transcript_row(predictor: str, rows: Sequence[Transcript], speaker: Int64, draws: Draws) -> TranscriptRow:
     """Error rates and token matches; what could not be read is empty."""
     words = [edits(row.text, row.words or ()) for row in rows]
-    phones = [edits(row.spoken, row.phones or ()) for row in rows]
-    sides = ([(e.substitutions + e.deletions + e.insertions, e.length) for e in side] for side in (words, phones))
-    wer, per = (estimate_of_sums(ratio, speaker, np.array(side, dtype=np.float64), draws) for side in sides)
+    aligned = [align(row.spoken, row.phones or ()) for row in rows]
+    hits = [sum(spoken == said for spoken, said in pairs) for pairs in aligned]
+    wrong = [len(pairs) - right for pairs, right in zip(aligned, hits, strict=True)]
+    wer = [(e.substitutions + e.deletions + e.insertions, e.length) for e in words]
+    per = [(count, len(row.spoken)) for count, row in zip(wrong, rows, strict=True)]
+    in_place = [sum(a == b for a, b in zip(row.spoken, row.phones or (), strict=False)) for row in rows]
     return TranscriptRow(
         predictor=predictor,
         n=len(rows),
         unread=sum(row.phones is None or row.words is None for row in rows),
-        wer=wer,
-        per=per,
-        matched=_matches(rows, lambda spoken, said: sum(a == b for a, b in align(spoken, said))),
-        in_place=_matches(rows, lambda spoken, said: sum(a == b for a, b in zip(spoken, said, strict=False))),
+        wer=estimate_of_sums(ratio, speaker, np.array(wer, dtype=np.float64), draws),
+        per=estimate_of_sums(ratio, speaker, np.array(per, dtype=np.float64), draws),
+        matched=_matches(rows, sum(hits)),
+        in_place=_matches(rows, sum(in_place)),
     )
 
 
-def _matches(rows: Sequence[Transcript], hits_of: Callable[[Sequence[str], Sequence[str]], int]) -> Matches:
+def _matches(rows: Sequence[Transcript], hits: int) -> Matches:
     """Precision and recall of tokens over all utterances."""
-    hits = sum(hits_of(row.spoken, row.phones or ()) for row in rows)
     said, spoken = sum(len(row.phones or ()) for row in rows), sum(len(row.spoken) for row in rows)
     return Matches(
         precision=hits / said if said else 0.0,
