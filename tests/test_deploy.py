@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -62,12 +64,87 @@ def test_the_unit_is_understood() -> None:
     assert limit_s > ServerConfig().shutdown_timeout_s + 10
 
 
+def test_two_replicas_are_limited_like_one_and_nginx_knows_them() -> None:
+    services = yaml.safe_load((DEPLOY / "compose-replicas.yaml").read_text())["services"]
+    one = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["elocute"]
+    asked = re.findall(r"^    server (\S+):8000 ", (DEPLOY / "nginx-replicas.conf").read_text(), re.MULTILINE)
+    assert sorted(asked) == sorted({*services} - {"nginx"}) == ["elocute-a", "elocute-b"]
+    for name in asked:
+        assert settled({}, services[name]["environment"], None).config.workers == services[name]["cpus"]
+        for key in ("build", "read_only", "tmpfs", "cap_drop", "security_opt", "mem_limit", "stop_grace_period"):
+            assert services[name][key] == one[key]
+        assert services["nginx"]["depends_on"][name] == {"condition": "service_healthy"}
+    port = re.findall(r"listen (\d+);", (DEPLOY / "nginx-replicas.conf").read_text())[0]
+    assert services["nginx"]["ports"][0].endswith(f":{port}")
+
+
+def kubernetes() -> dict[str, dict[str, Any]]:
+    """The objects of the manifest, by kind."""
+    return {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())}
+
+
+def test_the_manifest_of_kubernetes_fits_together() -> None:
+    objects = kubernetes()
+    pod = objects["Deployment"]["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    for selector in (
+        objects["Deployment"]["spec"]["selector"]["matchLabels"],
+        objects["Service"]["spec"]["selector"],
+        objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        pod["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+    assert (
+        objects["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"]
+        == objects["Deployment"]["metadata"]["name"]
+    )
+    assert "replicas" not in objects["Deployment"]["spec"]  # or each `apply` would undo the autoscaler
+    container = pod["spec"]["containers"][0]
+    config = settled({}, {one["name"]: one["value"] for one in container["env"]}, None).config
+    assert str(config.workers) == container["resources"]["requests"]["cpu"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] > config.shutdown_delay_s + config.shutdown_timeout_s + 5
+    assert int(pod["metadata"]["annotations"]["prometheus.io/port"]) == config.port
+    assert container["ports"][0] == {"name": "http", "containerPort": config.port}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["spec"]["securityContext"]["runAsUser"] == 10001  # as the container file says
+    assert "USER 10001:10001" in (DEPLOY / "Containerfile").read_text()
+
+
+def test_probes_and_the_autoscaler_ask_for_what_the_server_has() -> None:
+    pytest.importorskip("fastapi", reason="needs the extra 'serve'")
+    from elocute.server.app import METHODS
+    from elocute.server.metrics import Metrics
+
+    class Crew(SimpleNamespace):
+        alive, lost, workers = 2, 0, ()
+
+    objects = kubernetes()
+    pod = objects["Deployment"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    for kind in ("startup", "readiness", "liveness"):
+        assert METHODS[container[f"{kind}Probe"]["httpGet"]["path"]] == "GET"
+    assert METHODS[pod["metadata"]["annotations"]["prometheus.io/path"]] == "GET"
+    metric = objects["HorizontalPodAutoscaler"]["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    metrics = Metrics()
+    metrics.watch(SimpleNamespace(waiting=3, running=2, workers=2, crew=Crew()))
+    assert f"\n{metric} 3.0\n" in metrics.text().decode()
+
+
+@pytest.mark.parametrize("release", ["1.27", "1.37"])
+def test_the_manifest_keeps_to_the_schema_of_kubernetes(release: str) -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate")
+    for each in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()):
+        validator.validate(each, release, strict=True)
+
+
 @pytest.mark.skipif(shutil.which("nginx") is None or shutil.which("openssl") is None, reason="needs nginx and openssl")
-def test_the_proxy_is_understood(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx-replicas.conf"])
+def test_the_proxy_is_understood(name: str, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key", tmp_path / "certificate"
     make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout".split()
     subprocess.run([*make, str(key), "-out", str(certificate)], check=True, capture_output=True)
-    site = (DEPLOY / "nginx.conf").read_text()
+    site = re.sub(r"elocute-[ab]:8000", "127.0.0.1:8000", (DEPLOY / name).read_text())
     site = site.replace("/etc/ssl/elocute/fullchain.pem", str(certificate))
     site = site.replace("/etc/ssl/elocute/privkey.pem", str(key))
     (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}} http {{ {site} }}")

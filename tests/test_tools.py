@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,77 @@ def test_load_and_soak() -> None:
     assert re.search(r"^time         p50 \d+ ms, p95 \d+ ms, p99 \d+ ms", done.stdout, re.MULTILINE)
     assert re.search(r"^memory, MB   server \d+ -> \d+; worker-0 \d+ -> \d+", done.stdout, re.MULTILINE)
     assert re.search(r"^growth       [+-]\d", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+def test_replicas_behind_nginx() -> None:
+    options = ["--replicas", "2", "--turns", "1", "--clients", "2", "--requests", "12", "--recordings", "2"]
+    done = run("load.py", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("by status    200: 12\n") == 2
+    shares = re.findall(r"^answered by  \S+: (\d+), \S+: (\d+)$", done.stdout, re.MULTILINE)
+    assert sum(map(int, shares[0])) == 13  # and one to see that nginx runs
+    assert re.search(r"^scale-out    2 replicas \d", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
+def test_a_replica_that_goes_away_or_is_busy_costs_nobody_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy alone, before replicas that are played."""
+    monkeypatch.syspath_prepend(TOOLS)
+    from served import Client, Running, balanced
+
+    status = {}
+
+    class Replica(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.answer(200)
+
+        def do_POST(self) -> None:
+            assert self.rfile.read(int(self.headers["Content-Length"])) == b"sound" * 1000
+            self.answer(status[self.server.server_address[1]])
+
+        def answer(self, code: int) -> None:
+            body = f"{self.server.server_address[1]} {self.headers['Host']}".encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    replicas = [ThreadingHTTPServer(("127.0.0.1", 0), Replica) for _ in range(2)]
+    for replica in replicas:
+        threading.Thread(target=replica.serve_forever, daemon=True).start()
+    ports = [replica.server_address[1] for replica in replicas]
+    running = [Running(port=port, pid=0, log=TOOLS, scratch=TOOLS) for port in ports]
+    try:
+        with balanced(running) as entry:
+            client = Client(entry.port)
+
+            def ask() -> tuple[int, str]:
+                answer = client.ask("POST", "/v1/assess", b"sound" * 1000, "application/octet-stream")
+                return answer.status, answer.body.decode()
+
+            other = {(200, f"{ports[1]} 127.0.0.1:{entry.port}")}
+            status.update({ports[0]: 503, ports[1]: 200})
+            assert {ask() for _ in range(6)} == other
+            time.sleep(2.1)  # who failed is asked again
+            status.update({ports[0]: 429, ports[1]: 429})
+            assert [ask()[0] for _ in range(6)] == [429] * 6
+            assert client.ask("GET", "/metrics").status == 403
+            status.update({ports[0]: 200, ports[1]: 200})
+            assert [ask()[0] for _ in range(6)] == [200] * 6
+            replicas[0].shutdown()
+            replicas[0].server_close()
+            assert {ask() for _ in range(6)} == other
+            client.close()
+    finally:
+        for replica in replicas:
+            replica.shutdown()
+            replica.server_close()
 
 
 def test_damaged_uploads() -> None:

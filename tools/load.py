@@ -3,10 +3,14 @@
     python tools/load.py                          # 8 clients for 60 s
     python tools/load.py --requests 2000          # soak: and memory must stay flat
     python tools/load.py --clients 1 --kinds webm --seconds 20 --manifest corpus.jsonl --between 3.5 4.5
+    python tools/load.py --replicas 2 --workers 1 # two servers behind nginx, beside one behind nginx, by turns
 
 Prints throughput, quantiles of the time to an answer, counts by status, and memory before and after. The only answers
 allowed are 200 and 429 ("busy"; the client then waits as it is told). Exit code 1: another answer, a worker that died,
 a temporary file left, or (soak) memory that grows. Clients run on the cores that the server has, too.
+
+With several replicas the load goes to one of them and to all of them by turns, each time through nginx, so that a
+machine that others use as well gives a fair ratio.
 """
 
 from __future__ import annotations
@@ -18,11 +22,13 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import numpy as np
-from served import EXAMPLES, KINDS, Client, Running, encoded, form, recordings, serving
+from served import EXAMPLES, KINDS, Client, Running, answered_by, balanced, encoded, form, recordings, serving
 
 FLAT_MB = 10.0
 """Memory of server and workers together may grow by so many megabytes in 1,000 requests."""
@@ -70,10 +76,10 @@ def requests_of(options: argparse.Namespace) -> list[Sent]:
 
 
 def one_client(
-    running: Running, sent: list[Sent], first: int, todo: itertools.count[int], end: Ending, tally: Tally
+    asked: Asked, sent: list[Sent], first: int, todo: itertools.count[int], end: Ending, tally: Tally
 ) -> None:
     """Ask, one request after the other, until it is enough."""
-    client = Client(running.port)
+    client = Client(asked.entry.port)
     for turn in itertools.count(first):
         number = next(todo)
         if end.is_reached(number):
@@ -88,9 +94,28 @@ def one_client(
             elif answer.status != 429:
                 tally.strange.append(f"{one.name}: {answer.status} {answer.body[:300]!r}")
         if end.requests and number % max(end.requests // _SAMPLES, 1) == 0:
-            tally.memory.append((number, sum(client.resident_mb().values())))
+            tally.memory.append((number, sum(asked.resident_mb().values())))
         if answer.status == 429:
             time.sleep(float(answer.headers["retry-after"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who is asked: servers, and where requests go in: one of them, or nginx before them."""
+
+    entry: Running
+    servers: list[Running]
+
+    def resident_mb(self) -> dict[str, float]:
+        """Memory of all processes of all servers."""
+        if len(self.servers) == 1:
+            return Client(self.servers[0].port).resident_mb()
+        each = {n: Client(server.port).resident_mb() for n, server in enumerate(self.servers)}
+        return {f"{n}/{name}": size for n, sizes in each.items() for name, size in sizes.items()}
+
+    def lost(self) -> float:
+        """Workers that died."""
+        return sum(Client(server.port).figures()["elocute_workers_lost_total"] for server in self.servers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +130,14 @@ class Ending:
         return number >= self.requests if self.requests else time.monotonic() >= self.at_s
 
 
-def load(running: Running, sent: list[Sent], options: argparse.Namespace) -> tuple[Tally, float]:
+def load(asked: Asked, sent: list[Sent], options: argparse.Namespace) -> tuple[Tally, float]:
     """All clients at once; what came back, and in how many seconds."""
     tally, todo = Tally(), itertools.count()
     begin_s = time.monotonic()
     end = Ending(requests=options.requests, at_s=begin_s + options.seconds)
     step = max(len(sent) // options.clients, 1)
     threads = [
-        threading.Thread(target=one_client, args=(running, sent, client * step, todo, end, tally))
+        threading.Thread(target=one_client, args=(asked, sent, client * step, todo, end, tally))
         for client in range(options.clients)
     ]
     for thread in threads:
@@ -144,14 +169,13 @@ def report(tally: Tally, took_s: float, before: dict[str, float], after: dict[st
     print(f"machine      {os.cpu_count()} cores, load average {' '.join(f'{one:.1f}' for one in os.getloadavg())}")
 
 
-def faults(tally: Tally, running: Running, figures: dict[str, float]) -> list[str]:
+def faults(tally: Tally, asked: Asked) -> list[str]:
     """What must not be."""
+    lost = asked.lost()
     found = [f"an answer that is not allowed: {one}" for one in tally.strange[:10]]
     found += [] if tally.seconds else ["no report at all"]
-    found += (
-        [f"{figures['elocute_workers_lost_total']:g} workers died"] if figures["elocute_workers_lost_total"] else []
-    )
-    found += [f"left behind: {path}" for path in running.scratch.rglob("*")]
+    found += [f"{lost:g} workers died"] if lost else []
+    found += [f"left behind: {path}" for one in (asked.entry, *asked.servers) for path in one.scratch.rglob("*")]
     return found
 
 
@@ -163,7 +187,9 @@ def main() -> int:
     parser.add_argument(
         "--requests", type=int, default=0, help="stop after so many requests instead, and look at memory"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of each server")
+    parser.add_argument("--replicas", type=int, default=1, help="servers; more than one stand behind nginx")
+    parser.add_argument("--turns", type=int, default=3, help="with replicas: so often one of them, and all of them")
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
     parser.add_argument("--manifest", type=Path, default=EXAMPLES, help="JSONL of recordings; default: examples/")
     parser.add_argument("--recordings", type=int, default=50, help="as many of them at most")
@@ -176,14 +202,15 @@ def main() -> int:
         f"load         {options.clients} clients, {options.workers} workers of {options.threads} threads; "
         f"{len(sent)} uploads ({', '.join(options.kinds)}) of {mean_s:.2f} s on average"
     )
+    if options.replicas > 1:
+        return scaled(sent, options)
     with serving("--workers", str(options.workers), "--threads", str(options.threads)) as running:
-        client = Client(running.port)
-        for one in sent[: 3 * options.workers]:
-            client.ask("POST", "/v1/assess", one.body, one.content_type)
-        before = client.resident_mb()
-        tally, took_s = load(running, sent, options)
-        report(tally, took_s, before, client.resident_mb())
-        found = faults(tally, running, client.figures())
+        asked = Asked(entry=running, servers=[running])
+        warm_up(asked, sent, options)
+        before = asked.resident_mb()
+        tally, took_s = load(asked, sent, options)
+        report(tally, took_s, before, asked.resident_mb())
+        found = faults(tally, asked)
     if options.requests:
         slope = slope_mb(tally.memory)
         print(f"growth       {slope:+.2f} MB per 1,000 requests (allowed: {FLAT_MB:g})")
@@ -192,9 +219,57 @@ def main() -> int:
             if slope > FLAT_MB and options.requests >= _FEWEST
             else []
         )
+    return told(found)
+
+
+def told(found: list[str]) -> int:
+    """Print faults; the exit code."""
     for one in found:
         print(f"FAULT        {one}")
     return 1 if found else 0
+
+
+def warm_up(asked: Asked, sent: list[Sent], options: argparse.Namespace) -> None:
+    """Let every worker hear something."""
+    for server in asked.servers:
+        client = Client(server.port)
+        for one in sent[: 3 * options.workers]:
+            client.ask("POST", "/v1/assess", one.body, one.content_type)
+
+
+def scaled(sent: list[Sent], options: argparse.Namespace) -> int:
+    """One replica and all of them by turns, through nginx; what the others bring."""
+    found: list[str] = []
+    rates: dict[int, list[float]] = {1: [], options.replicas: []}
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(serving("--workers", str(options.workers), "--threads", str(options.threads)))
+            for _ in range(options.replicas)
+        ]
+        groups = {
+            count: Asked(entry=stack.enter_context(balanced(servers[:count])), servers=servers[:count])
+            for count in rates
+        }
+        warm_up(groups[options.replicas], sent, options)
+        for turn in range(options.turns):
+            for count in sorted(rates, reverse=turn % 2 == 1):
+                before = groups[count].resident_mb()
+                tally, took_s = load(groups[count], sent, options)
+                print(f"replicas     {count}, turn {turn + 1}")
+                report(tally, took_s, before, groups[count].resident_mb())
+                rates[count].append(len(tally.seconds) / took_s)
+                found += faults(tally, groups[count])
+        shares = answered_by(groups[options.replicas].entry.log)
+    if len(shares) < options.replicas:
+        found.append(f"only {', '.join(shares)} answered")
+    medians = {count: median(values) for count, values in rates.items()}
+    print("answered by  " + ", ".join(f"{who}: {count}" for who, count in sorted(shares.items())))
+    ratios = " ".join(f"{many / one:.2f}" for one, many in zip(rates[1], rates[options.replicas], strict=True))
+    print(
+        f"scale-out    {options.replicas} replicas {medians[options.replicas]:.2f} a second, one {medians[1]:.2f}: "
+        f"{medians[options.replicas] / medians[1]:.2f} times (by turns {ratios})"
+    )
+    return told(found)
 
 
 if __name__ == "__main__":

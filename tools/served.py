@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import pwd
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +15,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -117,6 +121,10 @@ class Client:
                     )
         raise AssertionError
 
+    def close(self) -> None:
+        """Let the connection go."""
+        self._connection.close()
+
     def figures(self) -> dict[str, float]:
         """What /metrics says."""
         lines = self.ask("GET", "/metrics").body.decode().splitlines()
@@ -187,3 +195,56 @@ def serving(*options: str) -> Iterator[Running]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def balanced(servers: Sequence[Running]) -> Iterator[Running]:
+    """Nginx before some servers, as deploy/nginx-replicas.conf has it; its log names who answered, a line an answer.
+
+    Raises:
+        RuntimeError: nginx is not installed, or did not start.
+    """
+    if shutil.which("nginx") is None:
+        raise RuntimeError("several replicas need nginx, which is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    site = (Path(__file__).parent.parent / "deploy" / "nginx-replicas.conf").read_text(encoding="utf-8")
+    line = re.search(r"^    server elocute-a:8000 (.*);$", site, re.MULTILINE)
+    assert line is not None
+    places = "\n".join(f"    server 127.0.0.1:{server.port} {line[1]};" for server in servers)
+    site = re.sub(r"(^    server elocute-\w:8000 .*\n)+", f"{places}\n", site, flags=re.MULTILINE)
+    site = site.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    with tempfile.TemporaryDirectory(prefix="elocute-nginx-") as name:
+        folder = Path(name)
+        temporary = "".join(
+            f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        user = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""
+        (folder / "nginx.conf").write_text(
+            f"daemon off; worker_processes 1; pid {folder}/pid; {user}\n"
+            f"events {{ worker_connections 4096; }}\n"
+            f"http {{ {temporary}\nlog_format who '$status $upstream_addr'; access_log {folder}/log who;\n{site}\n}}\n",
+            encoding="utf-8",
+        )
+        command = ["nginx", "-e", f"{folder}/errors", "-p", name, "-c", f"{folder}/nginx.conf"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            client = Client(port)
+            deadline_s = time.monotonic() + 20
+            while client.ask("GET", "/healthz").status != 200:
+                if process.poll() is not None or time.monotonic() > deadline_s:
+                    errors = folder / "errors"
+                    said = errors.read_text(errors="replace") if errors.exists() else ""
+                    raise RuntimeError(f"nginx did not start: {said[-1000:]}")
+                time.sleep(0.1)
+            client.close()
+            yield Running(port=port, pid=process.pid, log=folder / "log", scratch=folder / "client_body")
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def answered_by(log: Path) -> Counter[str]:
+    """How many answers came from whom, of nginx's log; an answer after a refusal counts for the last one asked."""
+    lines = (line.split(" ", 1) for line in log.read_text(encoding="utf-8").splitlines())
+    return Counter(who.rpartition(", ")[2] for status, who in lines if status == "200")
