@@ -1,6 +1,10 @@
 """The training loss: wildcard columns need a CTC gradient that PyTorch's own backward does not give."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import training_processes
 from elocute.training.acoustic import AcousticTraining, ExactCtc, train, with_wildcards
 from elocute.training.acoustic_model import AcousticConfig
 from elocute.training.data import WILDCARD, Recording, TrainingSet
@@ -127,3 +132,43 @@ def test_a_model_on_the_blank_plateau_is_started_anew(tiny: AcousticTraining) ->
     # Training stops by the clock: on a busy machine soon after the last new start.
     assert len(steps) >= 4
     assert steps == [2, 4, 2, 4, 2, 4, *range(6, 6 + 2 * len(steps), 2)][: len(steps)]
+
+
+def test_two_processes_learn_as_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes of gloo that share every batch, one of them without a part of some, against one process."""
+    pytest.importorskip("accelerate", reason="the extra hf is not installed")
+    steps = 15
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    command = [sys.executable, str(Path(training_processes.__file__)), str(tmp_path / "two"), str(steps)]
+    processes = [
+        subprocess.Popen(
+            command, env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True
+        )
+        for rank in ("0", "1")
+    ]
+    monkeypatch.setattr("elocute.training.acoustic.build_sets", training_processes.build_sets)
+    train(training_processes.config(tmp_path / "one", steps), torch.device("cpu"))
+    errors = [process.communicate(timeout=600)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two"))
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert [point["step"] for point in two["curve"]] == [point["step"] for point in one["curve"]]
+    assert len(one["curve"]) == steps // 3
+    losses = [[point["loss"] for point in record["curve"]] for record in (one, two)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3)
+    weights = [torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("one", "two")]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name].float(), value.float(), atol=2e-3, rtol=0.02)
+
+
+def test_a_training_by_steps_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elocute.training.acoustic.build_sets", training_processes.build_sets)
+    curves = []
+    for name in ("a", "b"):
+        out = train(training_processes.config(tmp_path / name, 12), torch.device("cpu"))
+        curves.append([point["loss"] for point in json.loads((out / "run.json").read_text())["curve"]])
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 4

@@ -57,6 +57,10 @@ def acoustic(
     fold_seed: int = 1,
     seed: int = 1,
     minutes: Annotated[float, typer.Option(help="Length of the whole training.")] = 18.0,
+    steps: Annotated[
+        int | None, typer.Option(help="Length in updates instead, with which a training can be repeated.", min=1)
+    ] = None,
+    batch_s: Annotated[float, typer.Option(help="Seconds of speech in an update, over all devices.", min=1.0)] = 90.0,
     stop_after_minutes: Annotated[float | None, typer.Option(help="Stop this process then, to be resumed.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded audio.")] = None,
     synthetic: Annotated[
@@ -74,7 +78,10 @@ def acoustic(
     longest_time_mask: Annotated[int | None, typer.Option(help="Their greatest length, in frames of 10 ms.")] = None,
     device: Annotated[str, typer.Option(help="torch device.")] = "cuda",
 ) -> None:
-    """Train the acoustic model on all speakers, or on all but one fold (and score that fold)."""
+    """Train the acoustic model on all speakers, or on all but one fold (and score that fold).
+
+    Several GPUs: accelerate launch -m elocute.cli train acoustic ...; each takes its part of every update.
+    """
     import torch
 
     from elocute.training.acoustic import AcousticTraining, train
@@ -97,6 +104,8 @@ def acoustic(
         fold_seed=fold_seed,
         seed=seed,
         minutes=minutes,
+        steps=steps,
+        batch_s=batch_s,
         stop_after_minutes=stop_after_minutes,
         synthetic=tuple(synthetic or ()),
         synthetic_share=synthetic_share,

@@ -1,6 +1,7 @@
 """Train the embedded acoustic model: flat start by frame labels, CTC with wildcards, then ratings as well.
 
-One process trains one model on all speakers but those of one fold (or on all). `elocute train acoustic` runs it.
+A training makes one model of all speakers but those of one fold (or of all). `elocute train acoustic` runs it, with
+`accelerate launch` on several devices (`acoustic_team`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762
 from elocute.evaluation import edit_distance, pcc
 from elocute.phones import PHONES
 from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
+from elocute.training.acoustic_team import CLOCK_EVERY, Team, make_team
 from elocute.training.data import (
     WILDCARD,
     Augmentation,
@@ -59,7 +61,9 @@ class AcousticTraining:
         fold_seed: seed that deals the speakers.
         seed: seed of weights, order and augmentation.
         minutes: length of the whole training; the learning rate follows the clock.
+        steps: length in updates instead, with which a training can be repeated.
         stop_after_minutes: end this process then, to be resumed by another; None runs to the end.
+        batch_s: seconds of an update, over all processes.
         plateau_step: at this step (rounded up to a report) the loss tells whether the flat start worked.
         plateau_loss: above it, nats a label, it did not: those that did are near 2.4, the others above 4.2.
         most_restarts: how often to start anew.
@@ -87,6 +91,7 @@ class AcousticTraining:
     fold_seed: int = 1
     seed: int = 1
     minutes: float = 18.0
+    steps: int | None = None
     stop_after_minutes: float | None = None
     batch_s: float = 90.0
     learning_rate: float = 6e-4
@@ -217,6 +222,98 @@ class Progress:
     restarts: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
 
+    def share(self, config: AcousticTraining) -> float:
+        """Share of the training that is done."""
+        return self.spent_s / (60 * config.minutes) if config.steps is None else self.step / config.steps
+
+
+class Heads(torch.nn.Module):
+    """What of the model learns, in one call, as processes that average gradients need it.
+
+    Args:
+        model: whole.
+        rating_gradient: see `AcousticTraining`.
+    """
+
+    def __init__(self, model: AcousticModel, rating_gradient: float) -> None:
+        super().__init__()
+        self.model, self.rating_gradient = model, rating_gradient
+
+    def forward(self, mels: Tensor, lengths: Tensor, rates: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of both heads, and ratings if they are to be learnt."""
+        model = self.model
+        states, middle = model.encoder(mels, lengths)
+        logits, middle_logits = model.head(states), model.middle_head(middle)
+        # The value of the states, with a part of their gradient.
+        seen = states.detach() + self.rating_gradient * (states - states.detach()) if rates else None
+        return logits, middle_logits, None if seen is None else model.rating_head(seen)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One process of a training, and what it works on; held-out frames and lengths are as `build_sets` gives them."""
+
+    config: AcousticTraining
+    team: Team
+    training: TrainingSet
+    held: Sequence[Recording]
+    held_frames: Tensor
+    held_lengths: Tensor
+    progress: Progress
+    model: AcousticModel
+    optimizer: torch.optim.Optimizer
+    heads: Any = None
+
+    @property
+    def state(self) -> Path:
+        """Where it is saved."""
+        return self.config.out / "state.pt"
+
+    def resume(self) -> None:
+        """Take up the training where another process of it stopped, if one did."""
+        if self.state.exists():
+            saved = torch.load(self.state, map_location=self.team.device, weights_only=True)
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.progress = Progress(**saved["progress"])
+            self.training.reseed(self.progress.step)
+        self.share_out()
+
+    def share_out(self) -> None:
+        """Have the gradients averaged over all processes; each drops units of its own."""
+        if self.team.world > 1:
+            torch.manual_seed(self.config.seed + 1_000 * self.progress.restarts + 1_000_003 * (self.team.rank + 1))
+        self.heads = self.team.wrap(Heads(self.model, self.config.rating_gradient))
+        self.model.train()
+
+    def update(self) -> Tensor:
+        """One step at the learning rate of the moment; returns its loss."""
+        share = self.progress.share(self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.progress.step, share)
+        loss = train_step(self.heads, self.optimizer, self.training, self.config, self.progress.step, share)
+        self.progress.step += 1
+        return loss
+
+    def report(self, losses: Tensor) -> None:
+        """Add a point to the curve, measure and save now and then, and start anew if need be."""
+        config, progress = self.config, self.progress
+        loss = self.team.mean(losses) / config.report_every
+        point = {"step": progress.step, "spent_s": progress.spent_s, "loss": loss}
+        if progress.step % (4 * config.report_every) == 0 and self.team.is_first:
+            if self.held:
+                point["per"] = error_rate(self.model, self.held[::4], self.held_frames, self.held_lengths, self.held)
+            save_state(self.state, self.model, self.optimizer, progress)
+        progress.curve.append(point)
+        if self.team.is_first:
+            log.info("fold %s %s", config.fold, json.dumps(point))
+        if is_stuck(config, progress, loss):
+            progress.restarts += 1
+            progress.step = 0
+            log.warning("fold %s is on the blank plateau; start number %d", config.fold, progress.restarts + 1)
+            self.model, self.optimizer = new_model(config, self.team.device, progress.restarts)
+            self.share_out()
+
 
 def train(config: AcousticTraining, device: torch.device) -> Path:
     """Train (or resume) one model and, with a fold left out, score its speakers.
@@ -224,63 +321,50 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     The state is saved at every fourth report, so that a killed process loses little. A model that is still on the
     blank plateau of CTC at `plateau_step` never leaves it: it is started anew from another seed, as the clock goes on.
 
+    Args:
+        config: of the training.
+        device: of the one process; several, of a launcher, have devices of their own.
+
     Returns: the run folder.
     """
     started = time.monotonic()
+    team = make_team(device)
     config.out.mkdir(parents=True, exist_ok=True)
-    training, held, held_frames, held_lengths = build_sets(config, device)
-    data = hashlib.sha256(repr([(r.id, r.labels) for r in training.recordings]).encode()).hexdigest()
-    progress = Progress()
-    model, optimizer = new_model(config, device, progress.restarts)
-    state = config.out / "state.pt"
-    if state.exists():
-        saved = torch.load(state, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        progress = Progress(**saved["progress"])
-        training.generator = np.random.default_rng([config.seed, progress.step])
-    ready_s = time.monotonic() - started
-    log.info(
-        "fold %s: %d recordings, ready in %.0f s, step %d",
-        config.fold,
-        len(training.recordings),
-        ready_s,
-        progress.step,
+    training, held, held_frames, held_lengths = build_sets(config, team.device)
+    if team.world > 1:
+        training.divide(team.rank, team.world)
+    model, optimizer = new_model(config, team.device, 0)
+    run = _Run(
+        config=config,
+        team=team,
+        training=training,
+        held=held,
+        held_frames=held_frames,
+        held_lengths=held_lengths,
+        progress=Progress(),
+        model=model,
+        optimizer=optimizer,
     )
-    before_s, begun, losses = progress.spent_s, time.monotonic(), torch.zeros((), device=device)
-    limit = 60 * config.minutes
-    if config.stop_after_minutes is not None:
-        limit = min(limit, before_s + 60 * config.stop_after_minutes)
-    model.train()
-    while progress.spent_s < limit:
-        share = progress.spent_s / (60 * config.minutes)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, progress.step, share)
-        losses += train_step(model, optimizer, training, config, progress.step, share)
-        progress.step += 1
-        progress.spent_s = before_s + time.monotonic() - begun
-        if progress.step % config.report_every:
-            continue
-        point = {
-            "step": progress.step,
-            "spent_s": progress.spent_s,
-            "loss": losses.item() / config.report_every,
-        }
-        losses.zero_()
-        if progress.step % (4 * config.report_every) == 0:
-            if held:
-                point["per"] = error_rate(model, held[::4], held_frames, held_lengths, held)
-            save_state(state, model, optimizer, progress)
-        progress.curve.append(point)
-        log.info("fold %s %s", config.fold, json.dumps(point))
-        if is_stuck(config, progress, point["loss"]):
-            progress.restarts += 1
-            progress.step = 0
-            log.warning("fold %s is on the blank plateau; start number %d", config.fold, progress.restarts + 1)
-            model, optimizer = new_model(config, device, progress.restarts)
-            model.train()
-    save_state(state, model, optimizer, progress)
-    finish(config, model, held, held_frames, held_lengths, {**asdict(progress), "data_sha256": data})
+    run.resume()
+    progress = run.progress
+    if team.is_first:
+        ready_s, count = time.monotonic() - started, len(training.recordings)
+        log.info("fold %s: %d recordings, ready in %.0f s, step %d", config.fold, count, ready_s, progress.step)
+    before_s, begun, losses = progress.spent_s, time.monotonic(), torch.zeros((), device=team.device)
+    stop_s = math.inf if config.stop_after_minutes is None else before_s + 60 * config.stop_after_minutes
+    while progress.share(config) < 1 and progress.spent_s < stop_s:
+        losses += run.update()
+        if team.world == 1 or progress.step % CLOCK_EVERY == 0:
+            progress.spent_s = team.agreed(before_s + time.monotonic() - begun)
+        if progress.step % config.report_every == 0:
+            run.report(losses)
+            losses.zero_()
+    if team.is_first:
+        save_state(run.state, run.model, run.optimizer, progress)
+        data = hashlib.sha256(repr([(r.id, r.labels) for r in training.recordings]).encode()).hexdigest()
+        facts = {**asdict(progress), "data_sha256": data, "processes": team.world}
+        finish(config, run.model, held, held_frames, held_lengths, facts)
+    team.wait()
     return config.out
 
 
@@ -314,14 +398,14 @@ def save_state(path: Path, model: AcousticModel, optimizer: torch.optim.Optimize
 
 
 def train_step(
-    model: AcousticModel,
+    heads: Any,
     optimizer: torch.optim.Optimizer,
     training: TrainingSet,
     config: AcousticTraining,
     step: int,
     progress: float,
 ) -> Tensor:
-    """One update; returns the detached loss."""
+    """One update of what `Heads` holds; returns the detached loss."""
     first, last = config.native_share
     strength = min(1.0, max(0.0, (step - config.mask_from_step) / config.mask_from_step))
     shares: dict[Kind, float] = {
@@ -331,21 +415,17 @@ def train_step(
     batch = training.draw(shares, strength, config.splice_share * strength)
     device = batch.mels.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        states, middle = model.encoder(batch.mels, batch.lengths)
-        logits, middle_logits = model.head(states), model.middle_head(middle)
         rates = progress >= config.rating_from and batch.is_scored
-        if rates:
-            # The value of the states, with a part of their gradient.
-            seen = states.detach() + config.rating_gradient * (states - states.detach())
-            ratings = model.rating_head(seen)
+        logits, middle_logits, ratings = heads(batch.mels, batch.lengths, rates)
     criterion = frame_loss if step < config.flat_start_steps else ctc_loss
     loss = criterion(logits, batch) + config.intermediate_weight * criterion(middle_logits, batch)
-    if rates:
+    if ratings is not None:
         log_probs = F.log_softmax(logits.detach().float(), dim=-1)
         loss = loss + rating_loss(log_probs, ratings.float(), batch, config.planted_weight, config.near_share)
     optimizer.zero_grad(set_to_none=True)
+    loss = loss * batch.weight
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    torch.nn.utils.clip_grad_norm_(heads.parameters(), config.clip)
     optimizer.step()
     return loss.detach()
 

@@ -13,7 +13,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -225,6 +225,7 @@ class Batch:
         is_scored: whether anybody scored any of them.
         instead: shape (B, L), what was spliced in for each canonical phone, 0 where nothing was; None if nowhere.
         instead_scores: shape (B, L), people's scores of that.
+        weight: of the mean over its examples among those of the other processes' parts; 1 for one process.
     """
 
     mels: Tensor
@@ -240,6 +241,7 @@ class Batch:
     is_scored: bool
     instead: Tensor | None = None
     instead_scores: Tensor | None = None
+    weight: float = 1.0
 
 
 def targets(recordings: Sequence[Recording], device: torch.device) -> dict[str, Any]:
@@ -292,6 +294,8 @@ class TrainingSet:
         self.offsets = torch.cumsum(self.lengths, 0) - self.lengths
         self.host_lengths = self.lengths.tolist()
         self.generator = np.random.default_rng(self.seed)
+        self.own: np.random.Generator | None = None
+        self.rank, self.world = 0, 1
         self.torch_generator = torch.Generator(device=self.device).manual_seed(self.seed)
         self.frame_targets = self._uniform_targets()
         groups = {kind: [i for i, recording in enumerate(self.recordings) if recording.kind == kind] for kind in KINDS}
@@ -299,6 +303,23 @@ class TrainingSet:
         self.queues: dict[Kind, Iterator[list[int]]] = {
             kind: self._batches(members) for kind, members in groups.items() if members
         }
+
+    def divide(self, rank: int, world: int) -> None:
+        """Take a part of every batch: all processes draw the same batches, each its own augmentation."""
+        self.rank, self.world = rank, world
+        self.torch_generator.manual_seed(self.seed + 1_000_003 * rank)
+        # What is drawn for a recording must leave the order of the batches, which all processes share, alone.
+        self.own = np.random.default_rng([self.seed, 0, rank])
+
+    def reseed(self, step: int) -> None:
+        """Draw from a step on; a training that is resumed must not see its beginning again."""
+        self.generator = np.random.default_rng([self.seed, step])
+        self.own = None if self.world == 1 else np.random.default_rng([self.seed, step, self.rank])
+
+    @property
+    def _own(self) -> np.random.Generator:
+        """Of what is drawn for a recording."""
+        return self.own or self.generator
 
     def _uniform_targets(self) -> Tensor:
         """Spread every recording's phones uniformly over its energetic frames."""
@@ -332,12 +353,16 @@ class TrainingSet:
         others = [shares.get(kind, 0.0) for kind in KINDS[1:]]
         kind = KINDS[int(self.generator.choice(len(KINDS), p=[1.0 - sum(others), *others]))]
         # A set may lack a kind: what has its turn then is whatever there is.
-        return self.batch(next(self.queues.get(kind) or next(iter(self.queues.values()))), strength, splice_share)
+        indices = next(self.queues.get(kind) or next(iter(self.queues.values())))
+        part = indices[self.rank :: self.world]
+        # A process for which nothing is left goes along with an example that does not count.
+        batch = self.batch(part or indices[:1], strength, splice_share)
+        return replace(batch, weight=len(part) * self.world / len(indices))
 
     def batch(self, indices: Sequence[int], strength: float, splice_share: float = 0.0) -> Batch:
         """The named recordings as an augmented batch; about `splice_share` of them are spliced."""
         examples = [self._example(i, splice_share) for i in indices]
-        aug, rng = self.augmentation, self.generator
+        aug, rng = self.augmentation, self._own
         slow, fast = map(math.log, aug.tempo)
         tempo = np.exp(rng.uniform(slow, fast, len(examples)))
         full = [len(example.source) for example in examples]
@@ -371,8 +396,8 @@ class TrainingSet:
     def _example(self, index: int, splice_share: float) -> Example:
         """One recording, spliced with the given probability where that is possible."""
         length = self.host_lengths[index]
-        if self.splicer is not None and splice_share > 0 and self.generator.random() < splice_share:
-            spliced = self.splicer.splice(index, length, self.generator)
+        if self.splicer is not None and splice_share > 0 and self._own.random() < splice_share:
+            spliced = self.splicer.splice(index, length, self._own)
             if spliced is not None:
                 return spliced
         start = self.first_frames[index]
