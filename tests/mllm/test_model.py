@@ -110,19 +110,19 @@ def test_vision_is_not_there() -> None:
 
 @pytest.mark.parametrize("layout", ["native", "released"])
 def test_the_speech_adapter_goes_on_as_transformers_loads_it(layout: str) -> None:
-    """Twin: transformers' own loader of weights and adapter, on the native folder."""
+    """Twin: transformers' own loader, on the native folder; of the longer recording, which is not padded."""
     from transformers import Phi4MultimodalForCausalLM
 
     twin = Phi4MultimodalForCausalLM.from_pretrained(str(released()), dtype=torch.float32)
-    bare = logits(twin)
+    bare = logits(twin)[0]
     ours = load_model(released(layout), adapter=AdapterConfig(start="fresh", rank=4), dtype="float32")
-    torch.testing.assert_close(logits(ours), bare, rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits(ours)[0], bare, rtol=0, atol=1e-5)
     twin.load_adapter(str(released() / "speech-lora"), adapter_name="speech")
-    expected = logits(twin)
+    expected = logits(twin)[0]
     assert (expected - bare).abs().max() > 1e-3
     for adapter in (SPEECH, FRESH):
         ours = load_model(released(layout), adapter=adapter, dtype="float32")
-        torch.testing.assert_close(logits(ours), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(logits(ours)[0], expected, rtol=0, atol=1e-5)
     assert ours.generation_config.eos_token_id == twin.generation_config.eos_token_id
 
 
@@ -183,7 +183,7 @@ def test_peft_reads_what_we_save(tmp_path: Path) -> None:
     assert names == {"adapter_config.json", "adapter_model.safetensors", "tuned.json"}
     base = Phi4MultimodalForCausalLM.from_pretrained(str(released()), dtype=torch.float32)
     torch.testing.assert_close(
-        logits(PeftModel.from_pretrained(base, str(tmp_path / "tuned"))), logits(model), rtol=0, atol=1e-5
+        logits(PeftModel.from_pretrained(base, str(tmp_path / "tuned")))[0], logits(model)[0], rtol=0, atol=1e-5
     )
 
 
@@ -195,7 +195,7 @@ def test_transformers_reads_a_whole_model_that_we_save(tmp_path: Path) -> None:
     twin, report = Phi4MultimodalForCausalLM.from_pretrained(
         str(tmp_path / "tuned"), dtype=torch.float32, output_loading_info=True
     )
-    torch.testing.assert_close(logits(twin), logits(model), rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits(twin)[0], logits(model)[0], rtol=0, atol=1e-5)
     # Only what speech never runs is missing; lm_head is the embedding.
     assert all(re.search(r"image_embed|vision_speech", name) for name in report["missing_keys"])
     assert (tmp_path / "tuned" / "tokenizer.json").is_file()
@@ -330,6 +330,29 @@ def test_ranks_by_module_come_back(tmp_path: Path) -> None:
     for merged in (False, True):
         again = load_tuned(tmp_path / "tuned", dtype="float32", merged=merged)
         torch.testing.assert_close(logits(again), logits(model), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [8, 100, 5000])
+def test_padding_is_not_heard(padding: int) -> None:
+    """The twin hears it: its states change by 3 % to more than themselves. 5,000 frames are taken in chunks."""
+    from transformers import Phi4MultimodalForCausalLM
+
+    twin = Phi4MultimodalForCausalLM.from_pretrained(str(released()), dtype=torch.float32)
+    speech = torch.randn(1, 96, 80, generator=torch.Generator().manual_seed(1))
+    padded = torch.nn.functional.pad(speech, (0, 0, 0, padding))
+    is_speech = torch.arange(96 + padding)[None] < 96
+    changes = []
+    for model in (load("scratch"), twin):
+        encoder = model.model.embed_tokens_extend.audio_embed.encoder.eval()
+        with torch.no_grad():
+            alone, beside = encoder(speech, None)[:, :11], encoder(padded, is_speech)[:, :11]
+        changes.append(float((beside - alone).norm() / alone.norm()))
+        # The convolutions before it see one frame of padding in the twelfth and last state.
+        states = alone
+    assert changes[0] < 1e-5 < 0.01 < changes[1]
+    with torch.no_grad():
+        ours = load("scratch").model.embed_tokens_extend.audio_embed.encoder(speech, None)[:, :11]
+    torch.testing.assert_close(ours, states, rtol=0, atol=1e-5)
 
 
 def test_random_weights_need_no_folder() -> None:

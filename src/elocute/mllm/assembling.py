@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
+from types import MethodType
 from typing import Any
 
 from elocute.errors import ConfigError, MissingExtraError
@@ -65,6 +66,7 @@ def assemble(
             owner._buffers[leaf] = weight
     if _tied(config):
         model.lm_head.weight = model.model.embed_tokens.weight
+    mask_padding(audio_of(model).encoder)
     # Its frequencies are no weights: they come from the configuration, computed off the device without memory.
     model.model.rotary_emb = type(model.model.rotary_emb)(config=model.config).to(device)
     if four_bit:
@@ -95,6 +97,36 @@ def skeleton(config: Any, *, whole: bool = False, attention: str = "sdpa", dtype
             owner, leaf = _owner(model, prefix.rstrip("."))
             delattr(owner, leaf)
     return model
+
+
+def mask_padding(encoder: Any) -> None:
+    """Make the audio encoder deaf to the padding of a batch.
+
+    It adds its mask of true and false to the logits of attention, so that padding has only 1 less than speech has, and
+    what it says of a recording depends on the others in the batch (the released code does the same). Here padding gets
+    so little that nothing of it is left; without padding nothing changes.
+    """
+    encoder.forward_embeddings = MethodType(_forward_embeddings, encoder)
+    encoder.calculate_hs_mask = MethodType(_calculate_hs_mask, encoder)
+
+
+def _forward_embeddings(self: Any, hidden_states: Any, masks: Any) -> Any:
+    """As the class has it, with a mask that can be added."""
+    hidden_states, mask, masks = type(self).forward_embeddings(self, hidden_states, masks)
+    return hidden_states, _added(mask, hidden_states.dtype), masks
+
+
+def _calculate_hs_mask(self: Any, hidden_states: Any, device: Any, mask: Any) -> Any:
+    """As the class has it (for more than 40 s of audio), with a mask that can be added."""
+    return _added(type(self).calculate_hs_mask(self, hidden_states, device, mask), hidden_states.dtype)
+
+
+def _added(mask: Any, dtype: Any) -> Any:
+    """What to add to logits: 1 where a mask is true, as the encoder was trained, else what no logit outweighs."""
+    import torch
+
+    # Half of the lowest number: the bias by distance comes on top. A row of padding alone stays finite.
+    return torch.where(mask, 1.0, torch.finfo(dtype).min / 2).to(dtype)
 
 
 def audio_of(model: Any) -> Any:
