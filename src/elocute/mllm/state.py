@@ -125,11 +125,18 @@ def keep(wrapped: nn.Module, model: Any, run: Phi4Run, *, is_main: bool, is_shar
 
 
 def _learned(model: nn.Module) -> dict[str, Any]:
-    """Weights that learn, whole, on the host; a mapping of name to tensor in every layout of devices."""
+    """Weights that learn and buffers, whole, on the host, by the same names in every layout of devices."""
+    frozen, kept = set(), {}
+    # With every name of a weight that has two: torch leaves out one of them only.
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        bare = name.removeprefix("module.")
+        if not parameter.requires_grad:
+            frozen.add(bare)
+        if ".ranknum." in f"{bare}.":  # what AdaLoRA left of a rank, which no gradient changes
+            kept[bare] = parameter.detach().cpu()
     options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
-    return {
-        name: value for name, value in get_model_state_dict(model, options=options).items() if torch.is_tensor(value)
-    }
+    found = get_model_state_dict(model, options=options)
+    return {name: value for name, value in found.items() if name not in frozen and torch.is_tensor(value)} | kept
 
 
 def _moments(model: nn.Module, head: nn.Module | None, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -224,9 +224,9 @@ class Phi4Trainer:
         progress, table = self.progress, self.table
         progress.step += 1
         progress.spent_s = before_s + time.monotonic() - begun - self.measuring_s
+        self.run.on_step(progress.step, self._share())
         is_stopped = self._agree(time.monotonic() - begun)
         progress.is_done = self._share() >= 1
-        self.run.on_step(progress.step, self._share())
         if progress.step % table.report_every == 0:
             self._report_loss()
         if self._passed(table.evaluate_every) or progress.is_done:
@@ -265,9 +265,17 @@ class Phi4Trainer:
         wishes, self.progress.spent_s = self.accelerator.reduce(pair, reduction="mean").tolist()
         return bool(wishes > 0)
 
+    def _over_all_processes(self) -> list[float]:
+        """The sums since the last report."""
+        if self.accelerator.num_processes == 1:
+            found: list[float] = self.sums.tolist()
+        else:  # not every device reduces 64 bits
+            found = self.accelerator.reduce(self.sums.float(), reduction="sum").tolist()
+        return found
+
     def _report_loss(self) -> None:
         """One point of the curve; ConfigError if the loss is no number."""
-        answers, tokens, heard, recordings = self.accelerator.reduce(self.sums.float(), reduction="sum").tolist()
+        answers, tokens, heard, recordings = self._over_all_processes()
         point = {"learning_rate": self.optimizer.param_groups[0]["lr"], "share": self._share()}
         if tokens:
             point["loss"] = answers / tokens
@@ -321,8 +329,7 @@ class Phi4Trainer:
 
     def _save(self) -> None:
         """A checkpoint: what learns, its moments, how far it came."""
-        sums = self.accelerator.reduce(self.sums.float(), reduction="sum") / self.accelerator.num_processes
-        self.progress.sums = sums.double().tolist()
+        self.progress.sums = [value / self.accelerator.num_processes for value in self._over_all_processes()]
         save_progress(
             self.run.out,
             self.wrapped,
