@@ -144,8 +144,9 @@ class Phi4Assessor:
                 self.loaded.model,
                 self.loaded.processor,
                 questions,
-                # One at a time: then it is the same answer, to the bit, whoever asks.
-                batch_size=1,
+                # Both at once takes as long as the longer answer; no other recording is with them, so that the same
+                # recording gets the same answers whoever asks.
+                batch_size=len(questions),
                 recordings=Recordings(samples={questions[0].audio: samples}),
             )
         rated, spoken = made.answers
