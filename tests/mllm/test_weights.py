@@ -16,14 +16,15 @@ pytest.importorskip("transformers")
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import Phi4MultimodalConfig
 
 from elocute.errors import ConfigError, ElocuteError, MissingExtraError
 from elocute.mllm.adapters import AdapterConfig, read_adapter
 from elocute.mllm.assembling import skeleton
-from elocute.mllm.layout import LANGUAGE_LINEARS, remote_name
+from elocute.mllm.layout import LANGUAGE_LINEARS, native_table, remote_name
 from elocute.mllm.model import load_model, load_tuned, restore, save_tuned, trainable
 from elocute.mllm.released import write_released_layout
-from elocute.mllm.sizes import build_random, configuration, random_source
+from elocute.mllm.sizes import RELEASED_LONG_FACTOR, build_random, configuration, random_source
 from elocute.mllm.weights import language_linears, open_checkpoint
 from tiny_phi4 import FRESH, RANK, SPEECH, released
 
@@ -226,6 +227,92 @@ def test_wrapped_models_are_not_saved(tmp_path: Path) -> None:
 def test_names_of_the_remote_layout(native: str, remote: str) -> None:
     """Names of the released files, as other programs that read them list them."""
     assert remote_name(native) == remote
+
+
+RELEASED_CONFIG = {
+    "model_type": "phi4mm",
+    "architectures": ["Phi4MMForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "audio_processor": {
+        "config": {
+            "activation": "swish",
+            "activation_checkpointing": {"interval": 1, "module": "transformer", "offload": False},
+            "attention_dim": 1024,
+            "attention_heads": 16,
+            "batch_norm": False,
+            "bias_in_glu": True,
+            "causal": True,
+            "chunk_size": -1,
+            "cnn_layer_norm": True,
+            "conv_activation": "swish",
+            "conv_glu_type": "swish",
+            "depthwise_multiplier": 1,
+            "depthwise_seperable_out_channel": 1024,
+            "dropout_rate": 0.0,
+            "encoder_embedding_config": {"input_size": 80},
+            "ext_pw_kernel_size": 1,
+            "ext_pw_out_channel": 1024,
+            "input_layer": "nemo_conv",
+            "input_size": 80,
+            "kernel_size": 3,
+            "left_chunk": 18,
+            "linear_units": 1536,
+            "nemo_conv_settings": {"conv_channels": 1024},
+            "num_blocks": 24,
+            "relative_attention_bias_args": {"t5_bias_max_distance": 500, "type": "t5"},
+            "time_reduction": 8,
+        },
+        "name": "cascades",
+    },
+    "bos_token_id": 199999,
+    "embd_layer": {
+        "audio_embd_layer": {"compression_rate": 8, "downsample_rate": 1, "embedding_cls": "audio"},
+        "embedding_cls": "image_audio",
+        "image_embd_layer": {"crop_size": 448, "embedding_cls": "tune_image", "hd_transform_order": "sub_glb"},
+    },
+    "embd_pdrop": 0.0,
+    "eos_token_id": 199999,
+    "full_attn_mod": 1,
+    "hidden_act": "silu",
+    "hidden_size": 3072,
+    "initializer_range": 0.02,
+    "intermediate_size": 8192,
+    "lm_head_bias": False,
+    "max_position_embeddings": 131072,
+    "mlp_bias": False,
+    "num_attention_heads": 24,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "original_max_position_embeddings": 4096,
+    "pad_token_id": 199999,
+    "partial_rotary_factor": 0.75,
+    "resid_pdrop": 0.0,
+    "rms_norm_eps": 1e-05,
+    "rope_scaling": {"type": "longrope", "long_factor": list(RELEASED_LONG_FACTOR), "short_factor": [1.0] * 48},
+    "rope_theta": 10000.0,
+    "sliding_window": 262144,
+    "tie_word_embeddings": True,
+    "use_cache": True,
+    "vocab_size": 200064,
+}
+"""config.json of the released repository's main branch, save for what says where its code lies."""
+
+
+def test_the_released_configuration_is_understood() -> None:
+    """Read from the remote-code layout it says what our own full size says."""
+    read = Phi4MultimodalConfig.from_dict(native_table(RELEASED_CONFIG)).to_dict()
+    ours = configuration("full").to_dict()
+    differing = {
+        key for part in (None, "audio_config") for key, value in (ours if part is None else ours[part]).items()
+        if (read if part is None else read[part]).get(key) != value
+    }  # fmt: skip
+    # How the factors are spelled inside is transformers' affair, and compared below.
+    assert differing <= {"rope_parameters", "dtype", "audio_config", "vision_config"}
+    for key in ("rope_theta", "long_factor", "short_factor", "partial_rotary_factor", "rope_type"):
+        assert read["rope_parameters"][key] == ours["rope_parameters"][key]
+    assert read["eos_token_id"] == [199999, 200020]
+    assert read["audio_config"]["audio_token_id"] == 200011
 
 
 def test_the_full_size_is_the_released_one() -> None:

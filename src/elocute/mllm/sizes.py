@@ -25,7 +25,6 @@ RELEASED_ROPE: Mapping[str, Any] = {
     "rope_type": "longrope",
     "rope_theta": 10000.0,
     "partial_rotary_factor": 0.75,
-    "original_max_position_embeddings": 4096,
     "short_factor": [1.0] * len(RELEASED_LONG_FACTOR),
     "long_factor": list(RELEASED_LONG_FACTOR),
 }
