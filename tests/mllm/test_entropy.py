@@ -41,7 +41,7 @@ def eigenvalues(vectors: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(np.cov(vectors.T, bias=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 60), st.integers(2, 12), st.floats(0.1, 4.0), st.floats(-50, 50))
 def test_entropy_is_that_of_scipy_and_of_scikit_learn(
     seed: int, count: int, width: int, fall: float, mean: float

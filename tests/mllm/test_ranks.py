@@ -50,7 +50,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(problems())
 def test_no_choice_of_ranks_is_better(problem: dict[str, Any]) -> None:
     sites, weights = problem["sites"], problem["weights"]
@@ -63,7 +63,7 @@ def test_no_choice_of_ranks_is_better(problem: dict[str, Any]) -> None:
     assert worth(sites, weights, plan.ranks) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(20, 90), st.integers(20, 90)), min_size=1, max_size=8), st.integers(1, 15))
 def test_equal_weights_are_uniform_lora(shapes: list[tuple[int, int]], rank: int) -> None:
     sites = [Site(name=f"m{k}", inputs=i, outputs=o) for k, (i, o) in enumerate(shapes)]
@@ -71,7 +71,7 @@ def test_equal_weights_are_uniform_lora(shapes: list[tuple[int, int]], rank: int
     assert allocate(sites, [0.3] * len(sites), budget=whole.parameters, highest=64).ranks == whole.ranks
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0.05, 1), min_size=2, max_size=6), st.integers(2, 9))
 def test_more_weight_is_never_less_rank(weights: list[float], rank: int) -> None:
     sites = [Site(name=f"m{k}", inputs=30, outputs=50) for k in range(len(weights))]

@@ -27,7 +27,7 @@ def pairs_of(seed: int, shapes: list[tuple[int, int, int]], scale: float = 1.0) 
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10**6),
     st.lists(st.tuples(st.integers(1, 6), st.integers(6, 20), st.integers(6, 20)), min_size=1, max_size=4),
