@@ -217,6 +217,10 @@ def test_bad_batches_are_refused(processor: Any, examples: list[Example], tmp_pa
         Collator(processor, most_tokens=20)([example])
     with pytest.raises(ConfigError, match="side is 'top'"):
         Collator(processor, side="top")  # type: ignore[arg-type]
+    long = Collator(processor, recordings=Recordings(samples={example.audio: np.ones(41 * 16_000, np.int16)}))
+    assert long([example])["audio_input_features"].shape[1] == 4098
+    with pytest.raises(ConfigError, match=r"has 4098 frames, in a batch of 2; .* only in a batch of one"):
+        long([example, example])
     with pytest.raises(AudioError, match="does not exist"):
         collate([replace(example, audio=tmp_path / "none.wav")])
     with pytest.raises(AudioError, match="expected at most 0.1 s"):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 """Label of what is not learned; `torch.nn.functional.cross_entropy` leaves it out."""
+_BATCH_FRAMES = 4000
+"""Longer recordings are heard in pieces, which transformers does wrongly, with an error, for several at once."""
 Side = Literal["right", "left"]
 
 
@@ -223,6 +225,12 @@ class Collator:
             for example in examples
         ]
         features = [one["audio_input_features"][0] for one in found]
+        for example, each in zip(examples, features, strict=True):
+            if len(features) > 1 and len(each) > _BATCH_FRAMES:
+                raise ConfigError(
+                    f"the recording of {example.key} has {len(each)} frames, in a batch of {len(features)}; the audio "
+                    f"encoder takes more than {_BATCH_FRAMES} (40 s) only in a batch of one, so leave it out, or cut it"
+                )
         sound = {
             "audio_input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
             "audio_embed_sizes": torch.cat([one["audio_embed_sizes"] for one in found]),
