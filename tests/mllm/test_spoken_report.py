@@ -17,6 +17,7 @@ from elocute.azure import to_azure_json
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
 from elocute.mllm.assessor import Asked, Loaded, Phi4Assessor
+from elocute.mllm.prompts import Task
 from elocute.report import Report
 from planted import recording
 from tiny_phi4 import processor
@@ -150,6 +151,28 @@ def test_it_keeps_the_contract_of_what_makes_reports(texts: tuple[str, str]) -> 
     )
     passed = check_report_maker(Phi4Assessor(loaded, AssessorConfig(backend="phi4:tiny", threads=1)))
     assert {"members", "noise", "deterministic", "other settings"} <= set(passed)
+
+
+def only(task: Task, answer: str) -> Report:
+    """The report of a model that was trained for one task alone."""
+    loaded = Loaded(
+        model=WritingModel(processor(), [answer]), processor=processor(), asked=Asked(tasks=(task,)), version="0"
+    )
+    return Phi4Assessor(loaded, AssessorConfig()).assess(AUDIO, TEXT)
+
+
+def test_a_model_is_asked_for_what_it_was_trained_for_alone() -> None:
+    rated = only("apa", APA)
+    assert (rated.utterance.accuracy, rated.utterance.completeness, rated.utterance.total) == (80, None, 100)
+    assert all(word.phonemes == () for word in rated.words)
+    assert any("nobody checked that this text was read" in warning for warning in rated.warnings)
+    heard = only("mdd", mdd("AY S IH NG K S OW"))
+    assert (heard.utterance.accuracy, heard.utterance.completeness) == (None, 100)
+    assert [item.actual for item in heard.mispronunciations] == ["S"]
+    assert any("not trained to give scores" in warning for warning in heard.warnings)
+    both = only("combined", APA[:-1] + ", " + mdd("AY S IH NG K S OW")[1:])
+    assert both.utterance.accuracy == 80
+    assert [item.actual for item in both.mispronunciations] == ["S"]
 
 
 def test_settings_that_mean_nothing_here_are_refused() -> None:

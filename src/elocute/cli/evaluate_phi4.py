@@ -117,6 +117,7 @@ def _examples(folder: Path, corpus: Path, split: str) -> list[Example]:
     asked = read_asked(folder)
     found = speechocean_examples(
         corpus,
+        tasks=asked.tasks,
         split="train" if split == "train" else "test",
         style=asked.style,
         control_token=asked.control_token,

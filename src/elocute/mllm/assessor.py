@@ -1,8 +1,8 @@
 """`phi4:DIR`: the reports of a tuned Phi-4-multimodal. Needs the extra `phi4`, and for the full size a GPU.
 
 DIR is what `elocute train phi4` left (the run folder, or the model in it), a model that was trained whole, or the
-released model itself, with its speech adapter merged. The model is asked twice: for scores and for a transcript, in the
-words in which it was trained (`run.json` of the run tells them). Scores are means under the model's own probabilities,
+released model itself, with its speech adapter merged. The model is asked for scores and for a transcript, in the words
+in which it was trained (`run.json` of the run tells them). Scores are means under the model's own probabilities,
 which correlate with people's at least as well as the numbers that it writes.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,9 @@ from elocute.acoustic.place import existing_folder, fingerprint, read_object
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, MissingExtraError
-from elocute.mllm.answers import Answer, parse_answer
+from elocute.mllm.answers import SCORE_KEYS, Answer, parse_answer
 from elocute.mllm.examples import Example
-from elocute.mllm.prompts import PROMPTS_VERSION, Style, Task, user_turn
+from elocute.mllm.prompts import PROMPTS_VERSION, TASKS, Style, Task, user_turn
 from elocute.phones import UserLexicon, phonemize
 from elocute.report import ModelFacts, Report
 from elocute.types import Audio
@@ -40,11 +40,17 @@ NO_REFERENCE = "a language model does not compare melodies, so the reference rec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """In which words a model was trained, and so must be asked; defaults are those of `user_turn`."""
+    """What a model was trained to be asked, and in which words; defaults are those of `user_turn`."""
 
+    tasks: tuple[Task, ...] = TASKS
     style: Style = "rubric"
     control_token: bool = True
     word_delimiter: bool = False
+
+    @property
+    def never(self) -> tuple[Task, ...]:
+        """What it was not trained to be asked."""
+        return () if "combined" in self.tasks else tuple(task for task in TASKS if task not in self.tasks)
 
     def turn(self, task: Task) -> str:
         """The question."""
@@ -121,8 +127,6 @@ class Phi4Assessor:
         recording = audio if isinstance(audio, Audio) else load_audio(audio, sample_rate=sample_rate)
         said = self.listen(recording)
         if reference is not None:
-            from dataclasses import replace
-
             said = replace(said, remarks=(*said.remarks, NO_REFERENCE))
         model = ModelFacts(
             backend=f"phi4 {self.loaded.version}", scorer=f"prompts {PROMPTS_VERSION}", version=own_version()
@@ -130,32 +134,39 @@ class Phi4Assessor:
         return write_spoken_report(canonical, recording, said, model=model, config=self.config)
 
     def listen(self, recording: Audio) -> Said:
-        """Ask the model for scores and for a transcript."""
+        """Ask the model what it was trained to be asked."""
         from elocute.mllm.collate import Recordings
         from elocute.mllm.evaluation import answer_examples, expected_scores
         from elocute.mllm.report import Said
         from elocute.mllm.transcript import heard_phones
 
-        tasks: tuple[Task, Task] = ("apa", "mdd")
-        questions = [_question(task, self.loaded.asked.turn(task)) for task in tasks]
+        questions = [_question(task, self.loaded.asked.turn(task)) for task in self.loaded.asked.tasks]
         samples = np.round(np.clip(recording.samples, -1.0, 1.0) * 32767).astype(np.int16)
         with _threads(self.config.threads):
             made = answer_examples(
                 self.loaded.model,
                 self.loaded.processor,
                 questions,
-                # Both at once takes as long as the longer answer; no other recording is with them, so that the same
+                # All at once takes as long as the longest answer; no other recording is with them, so that the same
                 # recording gets the same answers whoever asks.
                 batch_size=len(questions),
                 recordings=Recordings(samples={questions[0].audio: samples}),
             )
-        rated, spoken = made.answers
-        scores, transcript = parse_answer("apa", rated.text), parse_answer("mdd", spoken.text)
-        return Said(
-            scores=expected_scores(rated, scores),
-            phones=heard_phones(spoken, transcript),
-            remarks=(*_remarks("scores", rated, scores), *_remarks("transcript", spoken, transcript)),
-        )
+        never = self.loaded.asked.never
+        said = Said(scores=dict.fromkeys(SCORE_KEYS), phones=None, is_transcribed="mdd" not in never)
+        remarks: list[str] = []
+        for question, written in zip(questions, made.answers, strict=True):
+            answer = parse_answer(question.task, written.text)
+            remarks += _remarks(_WHAT[question.task], written, answer)
+            if question.task != "mdd":
+                said = replace(said, scores=expected_scores(written, answer))
+            if question.task != "apa":
+                said = replace(said, phones=heard_phones(written, answer))
+        remarks += ["the model was not trained to give scores"] if "apa" in never else []
+        return replace(said, remarks=tuple(remarks))
+
+
+_WHAT: dict[Task, str] = {"apa": "scores", "mdd": "transcript", "combined": "scores and transcript"}
 
 
 def _question(task: Task, user: str) -> Example:

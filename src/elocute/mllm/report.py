@@ -48,6 +48,7 @@ NOT_SAID = (
     "a language model gives no times, no scores of words, syllables and phones, no stress and no measures of fluency "
     "and melody, so these are null; an acoustic backend measures them"
 )
+NOT_CHECKED = "the model gives no transcript, so nobody checked that this text was read, and no sound was looked at"
 NOT_CALIBRATED = (
     "probabilities are those that the language model gave to the phones it wrote, not calibrated against people"
 )
@@ -60,11 +61,13 @@ class Said:
     Attributes:
         scores: accuracy, fluency, prosodic, total, 0 to 10; None for what could not be read.
         phones: None where they could not be read.
+        is_transcribed: whether a transcript was asked for; without one nobody can tell whether the text was read.
         remarks: what is to be said about the answers themselves, as sentences for users.
     """
 
     scores: Mapping[str, float | None]
     phones: HeardPhones | None
+    is_transcribed: bool = True
     remarks: tuple[str, ...] = ()
 
 
@@ -94,7 +97,7 @@ def write_spoken_report(
         scale=config.scale,
         model=model,
         audio=audio_facts(recording),
-        utterance=_NO_SCORES if judged is None else judged.scores(said.scores),
+        utterance=_utterance(said, judged, config.scale),
         words=words,
         mispronunciations=wrong if advice is None else with_suggestions(wrong, words, advice, config.l1),
         fluency=None,
@@ -105,39 +108,43 @@ def write_spoken_report(
             *said.remarks,
             *([] if writer is None else writer.remarks()),
             *([] if judged is None else [NOT_CALIBRATED]),
+            *([] if said.is_transcribed else [NOT_CHECKED]),
             NOT_SAID,
             *text_warnings(canonical),
         ),
     )
 
 
-_NO_SCORES = UtteranceScores(accuracy=None, fluency=None, prosody=None, completeness=None, total=None)
+def _utterance(said: Said, judged: _Writer | None, scale: int) -> UtteranceScores:
+    """Scores of the utterance; none where the text may be another. Words not said lower the total, as with any backend.
+
+    A model that gives no transcript is believed without being checked, and its report says so.
+    """
+    if judged is None and said.is_transcribed:
+        return UtteranceScores(accuracy=None, fluency=None, prosody=None, completeness=None, total=None)
+    share = None if judged is None else len(judged.fit.spoken) / len(judged.canonical.words)
+
+    def score(name: str, of: float = 1.0) -> float | None:
+        value = said.scores[name]
+        return None if value is None else scaled(value / SCORE_MAX * of, scale)
+
+    return UtteranceScores(
+        accuracy=score("accuracy"),
+        fluency=score("fluency"),
+        prosody=score("prosodic"),
+        completeness=None if share is None else scaled(share, scale),
+        total=score("total", 1.0 if share is None else share),
+    )
 
 
 class _Writer:
-    """Writes words and scores from what was heard, laid beside the text."""
+    """Writes words from what was heard, laid beside the text."""
 
     def __init__(self, canonical: Canonical, heard: HeardPhones, config: AssessorConfig) -> None:
         self.canonical, self.heard, self.config = canonical, heard, config
         self.phones = canonical.phones
         self.pairs = align_phones([phone.symbol for phone in self.phones], heard.symbols)
         self.fit = fit_of(self.pairs, [phone.word_index for phone in self.phones])
-
-    def scores(self, given: Mapping[str, float | None]) -> UtteranceScores:
-        """Scores of the utterance; words that were not said lower the total, as with any backend."""
-        share = len(self.fit.spoken) / len(self.canonical.words)
-
-        def score(name: str, of: float = 1.0) -> float | None:
-            value = given[name]
-            return None if value is None else scaled(value / SCORE_MAX * of, self.config.scale)
-
-        return UtteranceScores(
-            accuracy=score("accuracy"),
-            fluency=score("fluency"),
-            prosody=score("prosodic"),
-            completeness=scaled(share, self.config.scale),
-            total=score("total", share),
-        )
 
     def words(self) -> tuple[WordReport, ...]:
         """The words of the text; what was added stands in the word that it follows, or in the first."""
