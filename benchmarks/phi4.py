@@ -7,7 +7,8 @@
 Neither memory nor speed depends on what the weights are, and they are drawn on the GPU: nothing is downloaded. The
 recordings are real, the prompts those of the training with their rubrics, the tokenizer our own (a word or less a
 token, as the released one for English). Every row is a process of its own; a row that cannot be measured keeps its
-reason. Figures go to `benchmarks/phi4.json` after every row, and the table in `benchmarks/phi4.md` is written from it.
+reason, and rows of an earlier run on the same machine are kept. Figures go to `benchmarks/phi4.json` after every row,
+and the table in `benchmarks/phi4.md` is written from it.
 """
 
 from __future__ import annotations
@@ -142,29 +143,44 @@ def _generation(trainer: Any, is_gpu: bool, tokens: int) -> dict[str, Any]:
     """Tokens a second: of sixteen transcripts at a time, and of one alone."""
     import torch
 
-    from elocute.mllm.collate import Collator
-
     trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.optimizer.state.clear()
     model = trainer.model.eval()
-    collate = Collator(trainer.run.processor, with_answers=False)
-    found: dict[str, Any] = {}
+    # As `load_tuned` loads it: everything in the weights' type, no mixed precision.
+    model.forward = type(model).forward.__get__(model)
+    short = model.get_input_embeddings().weight.dtype
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(short)
     if is_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    asked = [example for example in trainer.run.examples if example.task == "mdd"]
-    for size in (16, 1):
-        batch = {name: value.to(trainer.device) for name, value in collate(asked[:size]).items()}
-        # As `elocute evaluate phi4` loads it: no mixed precision; adapters are in the weights' type.
-        for count in (4, tokens):
-            _wait(is_gpu)
-            begun_s = time.monotonic()
-            with torch.inference_mode(), trainer.accelerator.autocast():
-                model.generate(**batch, do_sample=False, min_new_tokens=count, max_new_tokens=count)
-            _wait(is_gpu)
-            spent_s = time.monotonic() - begun_s
-        found[f"generation_{size}_tokens_per_s"] = size * tokens / spent_s
+    found = {f"generation_{size}_tokens_per_s": _speed(trainer, size, tokens, is_gpu) for size in (16, 1)}
     found["peak_generation_bytes"] = torch.cuda.max_memory_allocated() if is_gpu else None
+    if trainer.run.recipe.model.regime not in ("qlora", "hybrid"):
+        model.merge_adapter()
+        found["merged_16_tokens_per_s"] = _speed(trainer, 16, tokens, is_gpu)
+        found["merged_1_tokens_per_s"] = _speed(trainer, 1, tokens, is_gpu)
     return found
+
+
+def _speed(trainer: Any, size: int, tokens: int, is_gpu: bool) -> float:
+    """Tokens a second, of so many answers at a time; the second of two runs."""
+    import torch
+
+    from elocute.mllm.collate import Collator
+
+    asked = [example for example in trainer.run.examples if example.task == "mdd"][:size]
+    batch = Collator(trainer.run.processor, with_answers=False)(asked)
+    batch = {name: value.to(trainer.device) for name, value in batch.items()}
+    for count in (4, tokens):
+        _wait(is_gpu)
+        begun_s = time.monotonic()
+        with torch.inference_mode():
+            trainer.model.generate(**batch, do_sample=False, min_new_tokens=count, max_new_tokens=count)
+        _wait(is_gpu)
+        spent_s = time.monotonic() - begun_s
+    return size * tokens / spent_s
 
 
 def _subset(corpus: Path, folder: Path, most: int) -> Path:
@@ -208,8 +224,9 @@ def _wait(is_gpu: bool) -> None:
 
 def run_rows(args: argparse.Namespace) -> None:
     """Every row in a process of its own, dealt to the GPUs; results are written after each."""
-    found: dict[str, Any] = {"format": FORMAT, "size": args.size, "machine": _machine(args), "rows": {}}
     json_path = Path(args.json)
+    found: dict[str, Any] = {"format": FORMAT, "size": args.size, "machine": _machine(args), "rows": {}}
+    found["rows"] = _kept(json_path, found)
     deadline = time.monotonic() + 60 * args.minutes
     gpus = args.gpus.split(",") if args.gpus else [None]
     free = list(gpus)
@@ -231,6 +248,16 @@ def run_rows(args: argparse.Namespace) -> None:
         args.work = work
         _subset(Path(args.corpus), Path(work) / "corpus", args.recordings)
         list(pool.map(one, args.rows.split(",") if args.rows else list(ROWS)))
+
+
+def _kept(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Rows that were measured before, on the same machine."""
+    if path.name == "null" or not path.is_file():
+        return {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if any(before.get(key) != found[key] for key in ("format", "size", "machine")):
+        return {}
+    return {name: row for name, row in before["rows"].items() if "error" not in row}
 
 
 def _child(name: str, args: argparse.Namespace, gpu: str | None, deadline: float) -> dict[str, Any]:
@@ -293,14 +320,16 @@ def table(found: dict[str, Any]) -> str:
         "of 2,500 utterances). Command: `python benchmarks/phi4.py --corpus DIR`.",
         "",
         "| regime | trainable, M | batch (update) | GB loaded | GB peak in training | samples/s | epoch, minutes | "
-        "tokens/s, 16 at a time | tokens/s, one | GB peak then |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "tokens/s, 16 at a time | tokens/s, one | GB peak then | merged: tokens/s, 16 | one |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found["rows"].items():
         label = ROWS[name].label
         if "error" in row:
-            lines.append(f"| {label} | {row['error']} | | | | | | | | |")
+            lines.append(f"| {label} | {row['error']} | | | | | | | | | | |")
             continue
+        speeds = ("generation_16_tokens_per_s", "generation_1_tokens_per_s")
+        merged = ("merged_16_tokens_per_s", "merged_1_tokens_per_s")
         cells = [
             label,
             f"{row['trainable']['learns'] / 1e6:.1f}",
@@ -308,9 +337,9 @@ def table(found: dict[str, Any]) -> str:
             *(_gigabytes(row[key]) for key in ("loaded_bytes", "peak_training_bytes")),
             f"{row['samples_per_s']:.1f}",
             f"{row['epoch_s'] / 60:.1f}",
-            f"{row['generation_16_tokens_per_s']:.0f}",
-            f"{row['generation_1_tokens_per_s']:.1f}",
-            _gigabytes(row["peak_generation_bytes"]),
+            *(f"{row[key]:.0f}" if key in row else "" for key in speeds),
+            _gigabytes(row.get("peak_generation_bytes")),
+            *(f"{row[key]:.0f}" if key in row else "" for key in merged),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
