@@ -85,8 +85,8 @@ def generate(
         model: Phi-4-multimodal, with or without adapters; it is left as it was (training or not).
         processor: its processor.
         examples: questions; their answers are not looked at, but for their length, to batch alike with alike.
-        batch_size: questions at a time; memory grows with it. Answers hardly depend on it: convolutions of the audio
-            encoder see a little of the padding behind the shorter recordings of a batch, in training, too.
+        batch_size: questions at a time; memory grows with it. Answers hardly depend on it: of recordings that are
+            shorter than others of their batch, the last 80 ms are heard beside a frame of padding.
         max_new_tokens: most that an answer may have; None leaves room for the speech that the recording can hold.
         recordings: decoded before; None reads each when it is needed.
         progress: called with questions answered and questions in all.
