@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -332,6 +333,11 @@ def test_ranks_by_module_come_back(tmp_path: Path) -> None:
         torch.testing.assert_close(logits(again), logits(model), rtol=0, atol=1e-5)
 
 
+def encoder_of(model: Any) -> Any:
+    """The audio encoder of a model without an adapter."""
+    return model.model.embed_tokens_extend.audio_embed.encoder.eval()
+
+
 @pytest.mark.parametrize("padding", [8, 100, 5000])
 def test_padding_is_not_heard(padding: int) -> None:
     """The twin hears it: its states change by 3 % to more than themselves. 5,000 frames are taken in chunks."""
@@ -341,18 +347,38 @@ def test_padding_is_not_heard(padding: int) -> None:
     speech = torch.randn(1, 96, 80, generator=torch.Generator().manual_seed(1))
     padded = torch.nn.functional.pad(speech, (0, 0, 0, padding))
     is_speech = torch.arange(96 + padding)[None] < 96
-    changes = []
-    for model in (load("scratch"), twin):
-        encoder = model.model.embed_tokens_extend.audio_embed.encoder.eval()
+    changes, alone = [], []
+    for encoder in (encoder_of(load("scratch")), encoder_of(twin)):
         with torch.no_grad():
-            alone, beside = encoder(speech, None)[:, :11], encoder(padded, is_speech)[:, :11]
-        changes.append(float((beside - alone).norm() / alone.norm()))
-        # The convolutions before it see one frame of padding in the twelfth and last state.
-        states = alone
+            # The convolutions before it see one frame of padding in the twelfth and last state.
+            alone.append(encoder(speech, None)[:, :11])
+            beside = encoder(padded, is_speech)[:, :11]
+        changes.append(float((beside - alone[-1]).norm() / alone[-1].norm()))
     assert changes[0] < 1e-5 < 0.01 < changes[1]
+    torch.testing.assert_close(*alone, rtol=0, atol=1e-5)
+
+
+def test_long_recordings_are_heard_as_before() -> None:
+    """More than 40 s go through in chunks, the last of which the encoder itself pads."""
+    from transformers import Phi4MultimodalForCausalLM
+
+    twin = Phi4MultimodalForCausalLM.from_pretrained(str(released()), dtype=torch.float32)
+    speech = torch.randn(1, 4400, 80, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        ours = load("scratch").model.embed_tokens_extend.audio_embed.encoder(speech, None)[:, :11]
-    torch.testing.assert_close(ours, states, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            encoder_of(load("scratch"))(speech, None), encoder_of(twin)(speech, None), rtol=0, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_beside_much_padding_are_finite(dtype: torch.dtype) -> None:
+    encoder = copy.deepcopy(encoder_of(load("scratch"))).to(dtype)
+    assert encoder.forward_embeddings.__self__ is encoder  # a copy masks by itself
+    is_speech = torch.arange(800)[None] < torch.tensor([800, 8])[:, None]
+    encoder(torch.randn(2, 800, 80, dtype=dtype), is_speech)[1, :1].square().mean().backward()
+    gradients = [parameter.grad for parameter in encoder.parameters() if parameter.grad is not None]
+    assert len(gradients) > 10
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 def test_random_weights_need_no_folder() -> None:
