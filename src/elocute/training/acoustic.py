@@ -237,16 +237,16 @@ class Heads(torch.nn.Module):
 
     def __init__(self, model: AcousticModel, rating_gradient: float) -> None:
         super().__init__()
-        self.model, self.rating_gradient = model, rating_gradient
+        self.encoder, self.head, self.middle_head = model.encoder, model.head, model.middle_head
+        self.rating_head, self.rating_gradient = model.rating_head, rating_gradient
 
     def forward(self, mels: Tensor, lengths: Tensor, rates: bool) -> tuple[Tensor, Tensor, Tensor | None]:
         """Logits of both heads, and ratings if they are to be learnt."""
-        model = self.model
-        states, middle = model.encoder(mels, lengths)
-        logits, middle_logits = model.head(states), model.middle_head(middle)
+        states, middle = self.encoder(mels, lengths)
+        logits, middle_logits = self.head(states), self.middle_head(middle)
         # The value of the states, with a part of their gradient.
         seen = states.detach() + self.rating_gradient * (states - states.detach()) if rates else None
-        return logits, middle_logits, None if seen is None else model.rating_head(seen)
+        return logits, middle_logits, None if seen is None else self.rating_head(seen)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -354,9 +354,10 @@ def train(config: AcousticTraining, device: torch.device) -> Path:
     stop_s = math.inf if config.stop_after_minutes is None else before_s + 60 * config.stop_after_minutes
     while progress.share(config) < 1 and progress.spent_s < stop_s:
         losses += run.update()
-        if team.world == 1 or progress.step % CLOCK_EVERY == 0:
+        is_point = progress.step % config.report_every == 0
+        if is_point or team.world == 1 or progress.step % CLOCK_EVERY == 0:
             progress.spent_s = team.agreed(before_s + time.monotonic() - begun)
-        if progress.step % config.report_every == 0:
+        if is_point:
             run.report(losses)
             losses.zero_()
     if team.is_first:

@@ -86,7 +86,7 @@ def make_team(device: torch.device) -> Team:
         raise MissingExtraError("several processes need accelerate; pip install 'elocute[hf]'") from error
     # Blocks are dropped and ratings learnt in some updates only; one process measures and writes for all.
     handlers = [
-        DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False),
+        DistributedDataParallelKwargs(find_unused_parameters=True),
         InitProcessGroupKwargs(timeout=timedelta(hours=1)),
     ]
     accelerator = Accelerator(cpu=device.type == "cpu", kwargs_handlers=handlers)
