@@ -234,10 +234,11 @@ def run_rows(args: argparse.Namespace) -> None:
     def one(name: str) -> None:
         gpu = free.pop()
         try:
-            found["rows"][name] = _child(name, args, gpu, deadline)
+            row = _child(name, args, gpu, deadline)
         finally:
             free.append(gpu)
-        row = found["rows"][name]
+        if "error" not in row or name not in found["rows"]:
+            found["rows"][name] = row
         print(f"{name}: {_said(row)}", flush=True)
         if json_path.name != "null":
             ordered = {key: found["rows"][key] for key in ROWS if key in found["rows"]}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,7 +75,10 @@ def phi4(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     accelerator = make_accelerator(recipe, cpu=device is Device.cpu)
     is_main = accelerator.is_main_process
-    with wide_bars(shown=is_main) as bars:
+    with contextlib.ExitStack() as stack:
+        if dry_run:  # random weights need a folder, too
+            out = Path(stack.enter_context(TemporaryDirectory(prefix="elocute-"))) / "run"
+        bars = stack.enter_context(wide_bars(shown=is_main))
         ready = launch(recipe, sources, out, accelerator, model=model, noise=noise, progress=steps_of(bars))
     if is_main:
         _describe(ready)
