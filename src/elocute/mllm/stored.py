@@ -20,7 +20,7 @@ from elocute.mllm.answers import SCORE_KEYS, parse_answer
 from elocute.mllm.evaluation import answer_examples, expected_scores
 from elocute.mllm.evaluation_result import StoredAnswer
 from elocute.mllm.examples import Example
-from elocute.mllm.generation import BATCH_SIZE, Progress, asking_order
+from elocute.mllm.generation import BATCH_SIZE, Generated, Progress, asking_order
 
 FORMAT = "elocute phi4 answers 1"
 
@@ -85,19 +85,24 @@ def answers_in(
             batch = left[first : first + batch_size]
             made = answer_examples(model, processor, batch, batch_size=batch_size, max_new_tokens=max_new_tokens)
             for example, answer in zip(batch, made.answers, strict=True):
-                stored = StoredAnswer(
-                    text=answer.text,
-                    expected=expected_scores(answer, parse_answer(example.task, answer.text)),
-                    is_complete=answer.is_complete,
-                    tokens=len(answer.log_probs) + answer.is_complete,
-                    seconds=made.seconds / len(batch),
-                )
+                stored = _stored_of(example, answer, made.seconds / len(batch))
                 answers[example.key] = stored
                 file.write(_line(example.key, stored))
             file.flush()
             if progress is not None:
                 progress(len(examples) - len(left) + first + len(batch), len(examples))
     return tuple(answers[example.key] for example in examples)
+
+
+def _stored_of(example: Example, answer: Generated, seconds: float) -> StoredAnswer:
+    """An answer as it is kept."""
+    return StoredAnswer(
+        text=answer.text,
+        expected=expected_scores(answer, parse_answer(example.task, answer.text)),
+        is_complete=answer.is_complete,
+        tokens=len(answer.log_probs) + answer.is_complete,
+        seconds=seconds,
+    )
 
 
 def read_answers(path: Path) -> StoredAnswers:
