@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from elocute.batch.answers import Answer
 from elocute.batch.local import run_batch
 from elocute.batch.manifest import ManifestRow, read_manifest
 from elocute.batch.many import RowAssessor, answer_rows
+from elocute.batch.tracker import Tracker
 from elocute.errors import AudioError
 from elocute.phones import PHONES
 from elocute.types import Audio, Posteriors
@@ -114,6 +118,67 @@ def test_a_run_in_tasks_of_many_rows_goes_on_in_the_middle_of_one(tmp_path: Path
     assert (summary.rows, summary.resumed) == (21, 11)
     run_batch(manifest, other, make_assessor=FakeFactory(), **settings)
     assert out.read_bytes() == other.read_bytes()
+
+
+class Near:
+    """A tracker of this process that is asked like Ray's of another."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+
+    def __getattr__(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(remote=getattr(self.tracker, name))
+
+
+def test_a_worker_of_ray_takes_many_rows_and_finds_the_one_that_spoils_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of one by one, a bug costs its row; where a worker died before, rows go one by one."""
+    ray = pytest.importorskip("ray", reason="needs the extra 'ray'")
+    from elocute.batch.partitions import plan_partitions
+    from elocute.batch.parts import read_parts
+    from elocute.batch.places import place_of
+    from elocute.batch.ray_worker import Job, Worker
+
+    monkeypatch.setattr(ray, "get", lambda value: value)
+    monkeypatch.chdir(tmp_path)
+    manifest = tmp_path / "manifest.jsonl"
+    listed = [{"id": row.id, "audio": str(row.audio), "text": row.text} for row in rows()]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in listed), encoding="utf-8")
+    plan = plan_partitions(str(manifest), workers=1, partition_rows=32)
+    job = Job(
+        factory=pickle.dumps(make_batching),
+        folder=str(tmp_path),
+        version=version("elocute"),
+        cwd=str(tmp_path),
+        needs_cwd=False,
+    )
+    tracker = Tracker()
+    results = []
+    for sizes in ([3], []):  # the second time as after a death
+        BACKEND.sizes.clear()
+        result = Worker(job, Near(tracker))({"partition": [pickle.dumps(plan.partitions[0])]})
+        assert (result["rows"], result["errors"], result["fatal"]) == ([6], [2], [""])
+        results.append(lines(list(read_parts(place_of(str(tmp_path)), [0]))))
+        assert BACKEND.sizes == sizes
+        tracker.begin(0)
+    assert results[0] == results[1]
+    monkeypatch.setattr(Batching, "posteriors_batch", broken)
+    tracker = Tracker()
+    result = Worker(job, Near(tracker))({"partition": [pickle.dumps(plan.partitions[0])]})
+    assert result["bugs"] == [[]]  # no row by itself has it
+    assert lines(list(read_parts(place_of(str(tmp_path)), [0]))) == results[0]
+
+
+BACKEND = Batching()
+
+
+def make_batching() -> RowAssessor:
+    return RowAssessor(maker=Assessor(backend=BACKEND), batch_size=3)
+
+
+def broken(self: Batching, recordings: Sequence[Audio]) -> list[Posteriors]:
+    raise IndexError("out of memory")
 
 
 def test_a_model_of_transformers_gives_the_same_reports_in_batches(tmp_path: Path) -> None:

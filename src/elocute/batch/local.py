@@ -31,15 +31,13 @@ from pathlib import Path
 from elocute.batch.answers import Answer
 from elocute.batch.answers import AssessRow as AssessRow
 from elocute.batch.manifest import ManifestRow, read_manifest
-from elocute.batch.many import answer_rows
+from elocute.batch.many import answer_rows, task_rows
 from elocute.batch.output import BatchOutput, RunIdentity
 from elocute.errors import BatchError, ConfigError, ElocuteError
 
 # Rows handed out ahead of the one that is written next, for each worker: enough to keep the others busy while one
 # chews on a long recording, few enough to hold in memory.
 _ROWS_AHEAD = 16
-# A task is one row, or so many batches of rows, so that recordings of like length can share a batch.
-_BATCHES_A_TASK = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +110,7 @@ def run_batch(
         if progress is not None:
             progress(resumed, total)
         if resumed < total:
-            rows_a_task = 1 if batch_size == 1 else _BATCHES_A_TASK * batch_size
+            rows_a_task = task_rows(batch_size)
             begun = resumed % rows_a_task  # rows of the first task that are written already
             tasks = _tasks(listed.rows[resumed - begun :], rows_a_task)
             answers = _answers(tasks, make_assessor, workers or usable_cores())

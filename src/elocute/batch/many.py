@@ -20,6 +20,8 @@ from elocute.errors import ElocuteError
 from elocute.phones import UserLexicon, phonemize
 from elocute.types import Audio, Canonical, Posteriors
 
+_BATCHES_A_TASK = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowAssessor:
@@ -77,6 +79,16 @@ class RowAssessor:
             return self(row)
         except ElocuteError as error:
             return error
+
+
+def rows_at_once(assess: AssessRow) -> int:
+    """Rows that are best given to an assessor together."""
+    return task_rows(assess.batch_size) if isinstance(assess, RowAssessor) else 1
+
+
+def task_rows(batch_size: int) -> int:
+    """Rows of a task: one, or so many batches that recordings of like length can share one."""
+    return 1 if batch_size == 1 else _BATCHES_A_TASK * batch_size
 
 
 def answer_rows(assess: AssessRow, rows: Sequence[ManifestRow]) -> list[Answer]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from typing import Any
 
 from elocute.batch.answers import Answer, AssessRow, answer_row, refusal
 from elocute.batch.manifest import ManifestRow
+from elocute.batch.many import answer_rows, rows_at_once
 from elocute.batch.partitions import Partition, read_partition
 from elocute.batch.parts import write_part
 from elocute.batch.places import fetched, place_of
 from elocute.batch.tracker import Attempt
 from elocute.errors import BatchError, ConfigError, ElocuteError
+
+log = logging.getLogger(__name__)
 
 _TELL_EVERY_S = 0.5
 # A store that is away for a moment is asked again after so many seconds.
@@ -113,20 +118,41 @@ class Worker:
         import ray
 
         attempt: Attempt = ray.get(self._tracker.begin.remote(partition.number))
+        assert self._assess is not None
+        at_once = 1 if attempt.is_watched else rows_at_once(self._assess)
         told_s = time.monotonic()
-        for number, row in enumerate(read_partition(partition)):
-            if isinstance(row, Answer):
-                yield row
-                continue
-            if number in attempt.deadly:
-                yield refusal(row.id, BatchError(_DEADLY))
-                continue
+        rows = iter(enumerate(read_partition(partition)))
+        while task := list(islice(rows, at_once)):
             if attempt.is_watched:
-                ray.get(self._tracker.begin_row.remote(partition.number, number))
-            yield self._answer(row)
+                ray.get(self._tracker.begin_row.remote(partition.number, task[0][0]))
+            yield from self._answer_task(task, attempt.deadly)
             if time.monotonic() - told_s > _TELL_EVERY_S:
                 told_s = time.monotonic()
-                self._tracker.tell.remote(partition.number, number + 1)
+                self._tracker.tell.remote(partition.number, task[-1][0] + 1)
+
+    def _answer_task(self, task: Sequence[tuple[int, ManifestRow | Answer]], deadly: frozenset[int]) -> list[Answer]:
+        """The answers to some rows with their numbers; those that are to be assessed are assessed together."""
+        found: dict[int, Answer] = {}
+        rows: dict[int, ManifestRow] = {}
+        for number, row in task:
+            if isinstance(row, Answer):
+                found[number] = row
+            elif number in deadly:
+                found[number] = refusal(row.id, BatchError(_DEADLY))
+            else:
+                rows[number] = row
+        found.update(zip(rows, self._answer_rows(list(rows.values())), strict=True))
+        return [found[number] for number, _ in task]
+
+    def _answer_rows(self, rows: Sequence[ManifestRow]) -> list[Answer]:
+        """The answers to rows, together where that pays; a row that spoils the others' is found one by one."""
+        assert self._assess is not None
+        if len(rows) > 1:
+            try:
+                return answer_rows(self._assess, [fetched(row) for row in rows])
+            except Exception as error:  # noqa: BLE001 - told of the row that is to blame, below
+                log.info("rows %s to %s are done one by one: %s", rows[0].id, rows[-1].id, error)
+        return [self._answer(row) for row in rows]
 
     def _answer(self, row: ManifestRow) -> Answer:
         """The answer to one row, whatever happens."""

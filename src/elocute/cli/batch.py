@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -169,8 +170,15 @@ def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
     Raises:
         ConfigError: an option or a place that the engine does not know.
     """
+    if work.gpus:  # what a worker takes it should use, wherever it is
+        os.environ.setdefault("ELOCUTE_DEVICE", "cuda")
     batch_size = work.batch_size or _usual_batch(work.config.backend)
-    make_assessor = AssessorFactory(config=work.config, lexicon=work.lexicon, batch_size=batch_size)
+    make_assessor = AssessorFactory(
+        config=work.config,
+        lexicon=work.lexicon,
+        batch_size=batch_size,
+        device=os.environ.get("ELOCUTE_DEVICE") if work.gpus else None,
+    )
     described = configuration(work.config, work.lexicon, batch_size)
     if engine is Engine.ray:
         from elocute.batch.ray import Cluster, run_ray_batch
@@ -237,11 +245,13 @@ class AssessorFactory:
         config: settings; one thread, as the workers share the cores.
         lexicon: file of the user's pronunciations.
         batch_size: recordings that are heard at once.
+        device: of models of torch, where it was asked for; else the worker's own environment says.
     """
 
     config: AssessorConfig
     lexicon: Path | None
     batch_size: int = 1
+    device: str | None = None
 
     def __call__(self) -> AssessRow:
         """Load the models once."""
@@ -249,6 +259,8 @@ class AssessorFactory:
         from elocute.batch.many import RowAssessor
         from elocute.phones import UserLexicon
 
+        if self.device is not None:
+            os.environ["ELOCUTE_DEVICE"] = self.device
         words = None if self.lexicon is None else UserLexicon.from_file(self.lexicon)
         return RowAssessor(maker=load_assessor(self.config), lexicon=words, batch_size=self.batch_size)
 
