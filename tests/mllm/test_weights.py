@@ -101,7 +101,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "adapter of another kind": (
         lambda f: edit(f / "speech-lora" / "adapter_config.json", peft_type="IA3"),
-        "holds a IA3 adapter; expected LORA",
+        "holds a IA3 adapter; expected LORA or ADALORA",
     ),
 }
 

@@ -21,7 +21,7 @@ Start = Literal["speech", "merged", "fresh"]
 Method = Literal["lora", "eva", "adalora"]
 NAME = "default"
 """Under this name peft knows the adapter that we train."""
-_WEIGHT = re.compile(r"^(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])(?:\.\w+)?\.weight$")
+_WEIGHT = re.compile(r"^(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[ABE])(?:\.\w+)?(?:\.weight)?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +145,16 @@ def low_rank(tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, place:
     Raises:
         ConfigError: a name is none of an adapter's, a matrix has no partner, or their shapes do not fit.
     """
-    sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
+    sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}, "E": {}}
     for name, tensor in tensors.items():
         match = _WEIGHT.match(name)
         if match is None:
             raise ConfigError(f"{place} holds {name}, which no LoRA adapter has; expected ...lora_A.weight and lora_B")
         sides[match["side"]][match["module"]] = tensor
+    is_pruned = config["peft_type"] == "ADALORA"
     a, b = sides["A"], sides["B"]
+    if is_pruned:  # its A are directions, and E says how far each of them counts
+        a = {module: tensor * sides["E"][module] for module, tensor in a.items() if module in sides["E"]}
     alone = sorted(a.keys() ^ b.keys())
     if alone or not a:
         raise ConfigError(
@@ -166,7 +169,7 @@ def low_rank(tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, place:
             )
         scale[module] = _alpha_of(module, config) / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return LowRank(
-        rank=int(config["r"]),
+        rank=int(config["init_r"] if is_pruned else config["r"]),
         alpha=float(config["lora_alpha"]),
         dropout=float(config.get("lora_dropout") or 0.0),
         a=a,
@@ -192,8 +195,8 @@ def read_adapter(folder: Path) -> LowRank:
     from elocute.mllm.weights import read_json, read_tensors
 
     config = read_json(folder / "adapter_config.json")
-    if config.get("peft_type") != "LORA":
-        raise ConfigError(f"{folder} holds a {config.get('peft_type')} adapter; expected LORA")
+    if config.get("peft_type") not in ("LORA", "ADALORA"):
+        raise ConfigError(f"{folder} holds a {config.get('peft_type')} adapter; expected LORA or ADALORA")
     tensors = read_tensors(folder / "adapter_model.safetensors")
     found = low_rank(tensors, config, place=str(folder))
     ranks = {tensor.shape[0] for tensor in found.a.values()}

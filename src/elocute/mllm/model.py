@@ -157,7 +157,7 @@ def load_tuned(
     device: Any = "cpu",
     attention: str | None = None,
     four_bit: bool | None = None,
-    merged: bool = False,
+    merged: bool | None = None,
 ) -> Any:
     """A model as a training left it, to be used.
 
@@ -169,7 +169,8 @@ def load_tuned(
         device: where it shall be.
         attention: as `load_model`.
         four_bit: keep the language model in NF4; None does what the training did.
-        merged: add the adapter to the weights, which is faster and needs no peft; not into 4-bit ones.
+        merged: add the adapter to the weights, with which a model answers nearly twice as fast, and without peft; None
+            does so except with 4-bit weights, into which it cannot be done.
 
     Returns: a PeftModel, or a Phi4MultimodalForCausalLM where nothing is attached; no parameter learns.
 
@@ -184,6 +185,7 @@ def load_tuned(
     else:
         source = _base_of(folder, tuning, base)
     four_bit = tuning.regime in FOUR_BIT if four_bit is None else four_bit
+    merged = not four_bit if merged is None else merged
     if four_bit and merged:
         raise ConfigError(
             "four_bit and merged exclude each other: the steps of 4-bit weights are coarser than most of what an "

@@ -129,7 +129,12 @@ class Checkpoint:
         if not inside or "speech_lora" not in self.table:
             return None
         settings = self.table["speech_lora"]
-        config = {"r": settings["r"], "lora_alpha": settings["lora_alpha"], "lora_dropout": settings.get("dp", 0.0)}
+        config = {
+            "peft_type": "LORA",
+            "r": settings["r"],
+            "lora_alpha": settings["lora_alpha"],
+            "lora_dropout": settings.get("dp", 0.0),
+        }
         tensors = {}
         for name in inside:
             with _whole(self.shards[name]) as handle:
