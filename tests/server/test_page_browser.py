@@ -648,6 +648,7 @@ def test_the_next_sentence_comes_from_the_attempts_which_the_browser_keeps(
     assert expected.phones == ("K",)
     assert page.inner_text("#next-sentence") == expected.sentence
     assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
     page.locator("#next").scroll_into_view_if_needed()
     page.screenshot(path=folder / "page-next.png")
     page.click("#take-next")
