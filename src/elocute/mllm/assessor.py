@@ -2,8 +2,8 @@
 
 DIR is what `elocute train phi4` left (the run folder, or the model in it), a model that was trained whole, or the
 released model itself, with its speech adapter merged. The model is asked for scores and for a transcript, in the words
-in which it was trained (`run.json` of the run tells them). Scores are means under the model's own probabilities,
-which correlate with people's at least as well as the numbers that it writes.
+in which it was trained (`run.json` of the run tells them). Scores are means under the probabilities that the model gave
+to 0 ... 10 where it wrote a score, which is finer than the whole number that it writes.
 """
 
 from __future__ import annotations
