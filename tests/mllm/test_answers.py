@@ -52,7 +52,7 @@ def values(answer: object, task: Task) -> dict[str, object]:
     return {key: getattr(answer, key) for key in KEYS[task]}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(targets())
 def test_what_is_written_is_read_back(target: tuple[Task, str]) -> None:
     task, text = target
@@ -62,7 +62,7 @@ def test_what_is_written_is_read_back(target: tuple[Task, str]) -> None:
     assert answer.missing == answer.notes == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(spoken())
 def test_phones_come_back_by_word(said: tuple[list[str], list[list[str]]]) -> None:
     chosen, phones = said
@@ -105,7 +105,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(target=targets())
 def test_damage_is_repaired(damage: str, target: tuple[Task, str]) -> None:
     task, text = target
@@ -115,7 +115,7 @@ def test_damage_is_repaired(damage: str, target: tuple[Task, str]) -> None:
     assert answer.status == "repaired"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(targets())
 def test_special_tokens_around_an_answer_do_not_matter(target: tuple[Task, str]) -> None:
     task, text = target
@@ -123,7 +123,7 @@ def test_special_tokens_around_an_answer_do_not_matter(target: tuple[Task, str])
         assert parse_answer(task, generated) == parse_answer(task, text)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(targets(), st.data())
 def test_an_answer_cut_off_anywhere_says_nothing_false(target: tuple[Task, str], data: st.DataObject) -> None:
     task, text = target
@@ -170,7 +170,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(get_args(Task)), st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join)))
 def test_any_string_is_an_answer_of_some_kind(task: Task, text: str) -> None:
     answer = parse_answer(task, text)

@@ -121,7 +121,7 @@ def test_batches_are_those_of_the_feature_extractor_where_it_makes_any(processor
 def test_losses_in_a_batch_are_those_of_single_examples(folder: Path, processor: Any, examples: list[Example]) -> None:
     """On either side of the padding: masks, positions and labels are right, or these differ.
 
-    Recordings of one length: the model's audio encoder only lowers the weight of padding by e, it does not mask it.
+    Recordings of one length: the audio encoder of transformers only lowers the weight of padding by e.
     """
     from transformers import Phi4MultimodalForCausalLM
 
