@@ -18,7 +18,6 @@ from elocute.mllm.examples import (
     realisation_of,
     realised,
     speechocean_examples,
-    transcribed_examples,
     utterances_of,
 )
 from elocute.mllm.prompts import AUDIO, user_turn
@@ -179,25 +178,6 @@ def test_bad_requests_are_refused(tmp_path: Path) -> None:
     examples[0].audio.unlink()
     with pytest.raises(ConfigError, match=r"1 of \d+ recordings of .* are missing, first"):
         speechocean_examples(folder, split="test")
-
-
-def test_native_speech_is_taken_to_be_spoken_as_written(tmp_path: Path) -> None:
-    (tmp_path / "audio").mkdir()
-    texts = {"a": "The cat sat.", "b": "Zxqvish glorbs!", "c": "It's 42."}
-    for name in texts:
-        (tmp_path / "audio" / f"{name}.flac").touch()
-    (tmp_path / "transcripts.tsv").write_text("".join(f"{name}\t{text}\n" for name, text in texts.items()))
-    found = transcribed_examples(tmp_path, word_delimiter=True)
-    assert [example.text for example in found.examples] == [texts["a"], texts["c"]]
-    assert [name for name, _ in found.refused] == ["b"]
-    answer = parse_answer("mdd", found.examples[0].answer)
-    assert answer.phones_by_word == (("DH", "AH"), ("K", "AE", "T"), ("S", "AE", "T"))
-    assert parse_answer("mdd", found.examples[1].answer).words == ("IT'S", "FORTY", "TWO")
-    assert all(example.scores is None for example in found.examples)
-    assert len(transcribed_examples(tmp_path, guess_words=True).examples) == 3
-    (tmp_path / "transcripts.tsv").write_text("b\tZxqvish glorbs!\n")
-    with pytest.raises(ConfigError, match="no sentence of .* can be used"):
-        transcribed_examples(tmp_path)
 
 
 @needs_corpus

@@ -31,12 +31,10 @@ from elocute.corpora.speechocean762 import (
     read_speechocean762,
     speaker_folds,
 )
-from elocute.corpora.transcribed import read_transcribed
-from elocute.errors import ConfigError, PhoneError, TextError
+from elocute.errors import ConfigError
 from elocute.evaluation.recognition import Realised, realised_phones
 from elocute.mllm.answers import UNKNOWN, write_apa, write_combined, write_mdd
 from elocute.mllm.prompts import TASKS, Style, Task, user_turn
-from elocute.phones import phonemize
 
 Unannotated = Literal["unknown", "canonical"]
 """What stands for a phone that people called wrong where the file does not say what was spoken instead."""
@@ -165,73 +163,6 @@ def speechocean_examples(
         for utterance in utterances
         for task, user in users.items()
     ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcribed:
-    """Examples of unscored speech.
-
-    Attributes:
-        examples: of what can be used.
-        refused: id and reason of what cannot.
-    """
-
-    examples: tuple[Example, ...]
-    refused: tuple[tuple[str, str], ...]
-
-
-def transcribed_examples(
-    folder: Path,
-    *,
-    control_token: bool = True,
-    word_delimiter: bool = False,
-    style: Style = "rubric",
-    guess_words: bool = False,
-) -> Transcribed:
-    """The task "mdd" on a folder of native speech with its sentences, taken to be spoken as the lexicon has it.
-
-    Args:
-        folder: `transcripts.tsv` beside `audio/`.
-        control_token: see `user_turn`.
-        word_delimiter: whether transcripts keep the phones of words apart.
-        style: see `user_turn`.
-        guess_words: whether words that the lexicon does not list are pronounced by the model of unknown words; else
-            their sentences are refused.
-
-    Raises:
-        ConfigError: the folder is not in its layout, or nothing in it can be used.
-    """
-    user = user_turn("mdd", control_token=control_token, word_delimiter=word_delimiter, style=style)
-    examples: list[Example] = []
-    refused: list[tuple[str, str]] = []
-    for item in read_transcribed(folder):
-        try:
-            canonical = phonemize(item.text)
-        except (TextError, PhoneError) as error:
-            refused.append((item.id, str(error)))
-            continue
-        unknown = [word.text for word in canonical if word.source == "g2p"]
-        if unknown and not guess_words:
-            refused.append((item.id, f"the lexicon does not list {', '.join(unknown)}"))
-            continue
-        phones = tuple(tuple(phone.symbol for phone in word.phones) for word in canonical)
-        words = [word.spoken for word in canonical]
-        examples.append(
-            Example(
-                id=f"{Path(folder).name}/{item.id}",
-                speaker=Path(folder).name,  # who spoke is not known: one speaker, never on both sides of a split
-                audio=item.audio,
-                task="mdd",
-                user=user,
-                answer=write_mdd(words, phones, word_delimiter=word_delimiter),
-                text=item.text,
-                canonical=phones,
-                realised=phones,
-            )
-        )
-    if not examples:
-        raise ConfigError(f"no sentence of {folder} can be used; the first: {refused[0] if refused else 'none listed'}")
-    return Transcribed(examples=tuple(examples), refused=tuple(refused))
 
 
 def realisation_of(utterances: Iterable[ScoredUtterance]) -> Realisation:
