@@ -18,7 +18,8 @@ FAMILIES = {
     "hf:FOLDER_OR_NAME": "any CTC model of transformers, with the extra hf",
     "onnx:FOLDER": "a model made by `elocute export`",
     "zipa:FOLDER": "a phone recogniser of ZIPA's, tokens.txt and an ONNX graph",
-    "ensemble:A,B or FILE": "several of these at once, or a combination of `elocute train ensemble`",
+    "phi4:FOLDER": "a model tuned by `elocute train phi4`, with the extra phi4",
+    "ensemble:A,B": "several at once; also FILE, see `elocute train ensemble`",
 }
 """Backends that run a model of the user's: how they are named, and what they take."""
 
