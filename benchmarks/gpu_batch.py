@@ -355,7 +355,7 @@ def main() -> None:
     parser.add_argument("--padded-s", type=float, default=480.0, help="seconds of a batch of the network, padding too")
     parser.add_argument("--most", type=int, default=256, help="recordings of a batch of the network")
     parser.add_argument("--together", type=int, default=768, help="recordings whose lattices go together")
-    parser.add_argument("--threads", type=int, default=min(8, os.cpu_count() or 1), help="that prepare batches")
+    parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1), help="that prepare batches")
     parser.add_argument("--checked", type=int, default=24, help="recordings compared with one by one")
     parser.add_argument("--minutes", type=float, default=6.0, help="begin no precision after so long")
     parser.add_argument("--tiny", action="store_true", help="a toy model, to try the script")
