@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import sys
 import threading
@@ -28,7 +29,20 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from served import EXAMPLES, KINDS, Client, Running, answered_by, balanced, encoded, form, recordings, serving
+from served import (
+    EXAMPLES,
+    KINDS,
+    Client,
+    Running,
+    answered_by,
+    balanced,
+    cpu_seconds,
+    encoded,
+    form,
+    machine,
+    recordings,
+    serving,
+)
 
 FLAT_MB = 10.0
 """Memory of server and workers together may grow by so many megabytes in 1,000 requests."""
@@ -57,8 +71,11 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     audio_s: float = 0.0
+    in_bytes: int = 0
+    out_bytes: int = 0
     strange: list[str] = field(default_factory=list)
     memory: list[tuple[int, float]] = field(default_factory=list)
+    cpu_s: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -91,6 +108,8 @@ def one_client(
             if answer.status == 200:
                 tally.seconds.append(answer.seconds)
                 tally.audio_s += one.seconds
+                tally.in_bytes += len(one.body)
+                tally.out_bytes += len(answer.body)
             elif answer.status != 429:
                 tally.strange.append(f"{one.name}: {answer.status} {answer.body[:300]!r}")
         if end.requests and number % max(end.requests // _SAMPLES, 1) == 0:
@@ -113,6 +132,11 @@ class Asked:
         each = {n: Client(server.port).resident_mb() for n, server in enumerate(self.servers)}
         return {f"{n}/{name}": size for n, sizes in each.items() for name, size in sizes.items()}
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """What the servers have taken of processors, and nginx, if it stands before them."""
+        taken = {"servers": sum(cpu_seconds(server.pid) for server in self.servers)}
+        return taken if self.entry is self.servers[0] else taken | {"nginx": cpu_seconds(self.entry.pid)}
+
     def lost(self) -> float:
         """Workers that died."""
         return sum(Client(server.port).figures()["elocute_workers_lost_total"] for server in self.servers)
@@ -133,6 +157,7 @@ class Ending:
 def load(asked: Asked, sent: list[Sent], options: argparse.Namespace) -> tuple[Tally, float]:
     """All clients at once; what came back, and in how many seconds."""
     tally, todo = Tally(), itertools.count()
+    before = asked.cpu_seconds()
     begin_s = time.monotonic()
     end = Ending(requests=options.requests, at_s=begin_s + options.seconds)
     step = max(len(sent) // options.clients, 1)
@@ -144,7 +169,9 @@ def load(asked: Asked, sent: list[Sent], options: argparse.Namespace) -> tuple[T
         thread.start()
     for thread in threads:
         thread.join()
-    return tally, time.monotonic() - begin_s
+    took_s = time.monotonic() - begin_s
+    tally.cpu_s = {name: taken - before[name] for name, taken in asked.cpu_seconds().items()}
+    return tally, took_s
 
 
 def slope_mb(memory: list[tuple[int, float]]) -> float:
@@ -163,6 +190,8 @@ def report(tally: Tally, took_s: float, before: dict[str, float], after: dict[st
     if done:
         p50, p95, p99, longest = np.quantile(tally.seconds, [0.5, 0.95, 0.99, 1]) * 1000
         print(f"time         p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms, longest {longest:.0f} ms")
+        taken = ", ".join(f"{name} {1000 * each / done:.1f} ms" for name, each in tally.cpu_s.items())
+        print(f"cpu time     an answer: {taken}; a second of speech: {sum(tally.cpu_s.values()) / tally.audio_s:.4f} s")
     print("by status    " + ", ".join(f"{status}: {count}" for status, count in sorted(tally.statuses.items())))
     sizes = "; ".join(f"{name} {before.get(name, 0):.0f} -> {size:.0f}" for name, size in after.items())
     print(f"memory, MB   {sizes}; together {sum(before.values()):.0f} -> {sum(after.values()):.0f}")
@@ -189,6 +218,7 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of each server")
     parser.add_argument("--replicas", type=int, default=1, help="servers; more than one stand behind nginx")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="with replicas: write the figures there")
     parser.add_argument("--turns", type=int, default=3, help="with replicas: so often one of them, and all of them")
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
     parser.add_argument("--manifest", type=Path, default=EXAMPLES, help="JSONL of recordings; default: examples/")
@@ -237,9 +267,34 @@ def warm_up(asked: Asked, sent: list[Sent], options: argparse.Namespace) -> None
             client.ask("POST", "/v1/assess", one.body, one.content_type)
 
 
+def figures(
+    tallies: list[Tally], rates: dict[int, list[float]], asked: Asked, options: argparse.Namespace
+) -> dict[str, object]:
+    """What answers took, for a plan of capacity: of processors, which others on the machine change little."""
+    answers = sum(len(tally.seconds) for tally in tallies)
+    speech_s = sum(tally.audio_s for tally in tallies)
+    memory = asked.resident_mb()
+    return {
+        "format": "elocute serving 1",
+        "command": f"python tools/load.py --replicas {options.replicas} --workers {options.workers} "
+        f"--kinds {' '.join(options.kinds)} --turns {options.turns} --seconds {options.seconds:g}",
+        "answers": answers,
+        "speech_s": round(speech_s / answers, 3),
+        "cpu_s_per_speech_s": round(sum(tally.cpu_s["servers"] for tally in tallies) / speech_s, 5),
+        "proxy_cpu_ms": round(1000 * sum(tally.cpu_s["nginx"] for tally in tallies) / answers, 3),
+        "upload_bytes_per_s": round(sum(tally.in_bytes for tally in tallies) / speech_s),
+        "answer_bytes_per_s": round(sum(tally.out_bytes for tally in tallies) / speech_s),
+        "server_mb": round(memory["server"], 1),
+        "worker_mb": round(memory["worker-0"], 1),
+        "answers_a_second": {str(count): [round(rate, 2) for rate in each] for count, each in rates.items()},
+        "machine": machine(),
+    }
+
+
 def scaled(sent: list[Sent], options: argparse.Namespace) -> int:
     """One replica and all of them by turns, through nginx; what the others bring."""
     found: list[str] = []
+    all_of: list[Tally] = []
     rates: dict[int, list[float]] = {1: [], options.replicas: []}
     with ExitStack() as stack:
         servers = [
@@ -258,8 +313,12 @@ def scaled(sent: list[Sent], options: argparse.Namespace) -> int:
                 print(f"replicas     {count}, turn {turn + 1}")
                 report(tally, took_s, before, groups[count].resident_mb())
                 rates[count].append(len(tally.seconds) / took_s)
+                all_of.append(tally)
                 found += faults(tally, groups[count])
         shares = answered_by(groups[options.replicas].entry.log)
+        if options.json is not None:
+            found_figures = figures(all_of, rates, groups[1], options)
+            options.json.write_text(json.dumps(found_figures, indent=1) + "\n", encoding="utf-8")
     if len(shares) < options.replicas:
         found.append(f"only {', '.join(shares)} answered")
     medians = {count: median(values) for count, values in rates.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import pwd
 import re
 import shutil
@@ -244,7 +245,40 @@ def balanced(servers: Sequence[Running]) -> Iterator[Running]:
             process.communicate(timeout=20)
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process and all below it have taken of processors, s; those that ended do not count (Linux)."""
+    ticks, parents = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has ended
+            parents[int(entry.name)], ticks[int(entry.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+
+    def is_below(one: int) -> bool:
+        while one not in (pid, 0) and one in parents:
+            one = parents[one]
+        return one == pid
+
+    return sum(count for one, count in ticks.items() if is_below(one)) / os.sysconf("SC_CLK_TCK")
+
+
 def answered_by(log: Path) -> Counter[str]:
     """How many answers came from whom, of nginx's log; an answer after a refusal counts for the last one asked."""
     lines = (line.split(" ", 1) for line in log.read_text(encoding="utf-8").splitlines())
     return Counter(who.rpartition(", ")[2] for status, who in lines if status == "200")
+
+
+def machine() -> dict[str, object]:
+    """Where this runs, and since which commit."""
+    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return {
+        "cpu": next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine()),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "load_after": round(os.getloadavg()[0], 2),
+    }

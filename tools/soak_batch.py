@@ -15,6 +15,7 @@ import argparse
 import itertools
 import json
 import os
+import resource
 import sys
 import tempfile
 import threading
@@ -25,6 +26,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from served import machine
+
+from elocute.audio import load_audio
 from elocute.batch.answers import AssessRow
 from elocute.batch.local import run_batch
 from elocute.batch.manifest import ManifestRow, read_manifest
@@ -55,10 +59,11 @@ class RepeatingFactory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
-    """What a run came to: rows a second while all were busy, and seconds in all."""
+    """What a run came to: rows a second while all were busy, seconds in all, and seconds of processors (local only)."""
 
     rate: float
     seconds: float
+    cpu_s: float
 
 
 class Clock:
@@ -95,32 +100,54 @@ def repeated(manifest: Path, rows: int, recordings: int, into: Path) -> Path:
 def run(engine: str, manifest: Path, out: Path, factory: Any, workers: int) -> Took:
     """One run of one engine."""
     clock = Clock()
-    begin_s = time.monotonic()
+    begin_s, begun_cpu_s = time.monotonic(), ended_cpu_s()
     if engine == "local":
         run_batch(manifest, out, make_assessor=factory, configuration="", workers=workers, progress=clock)
     else:
         cluster = Cluster(workers=workers)
         run_ray_batch(str(manifest), str(out), make_assessor=factory, configuration="", cluster=cluster, progress=clock)
-    return Took(rate=clock.rate(), seconds=time.monotonic() - begin_s)
+    return Took(rate=clock.rate(), seconds=time.monotonic() - begin_s, cpu_s=ended_cpu_s() - begun_cpu_s)
+
+
+def ended_cpu_s() -> float:
+    """What child processes that have ended took of processors, s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def speed(options: argparse.Namespace, folder: Path) -> int:
     """Both engines by turns."""
     manifest = repeated(options.manifest, options.rows, options.recordings, folder / "m.jsonl")
     factory = AssessorFactory(config=AssessorConfig(threads=1), lexicon=None)
-    ratios = []
+    ratios, cpu = [], []
+    speech_s = sum(load_audio(row.audio).duration_s for row in read_manifest(manifest).rows)
     for turn in range(options.turns):
         order = ("local", "ray") if turn % 2 == 0 else ("ray", "local")
         took = {}
         for engine in order:
             took[engine] = run(engine, manifest, folder / f"{engine}-{turn}.jsonl", factory, options.workers)
         ratios.append(took["ray"].rate / took["local"].rate)
+        cpu.append(took["local"].cpu_s / speech_s)
         said = "; ".join(f"{name} {one.rate:.2f} rows a second, {one.seconds:.0f} s" for name, one in took.items())
         print(f"turn {turn + 1}       {said}; ray / local {ratios[-1]:.3f}; load {os.getloadavg()[0]:.1f}", flush=True)
         if (folder / f"local-{turn}.jsonl").read_bytes() != (folder / f"ray-{turn}.jsonl").read_bytes():
             print("FAULT        the outputs differ")
             return 1
     print(f"ray / local  median {median(ratios):.3f}; the outputs are the same")
+    print(f"local        {median(cpu):.4f} s of processors a second of speech, {speech_s / options.rows:.2f} s a row")
+    if options.json is not None:
+        found = {
+            "format": "elocute batch 1",
+            "command": f"python tools/soak_batch.py speed MANIFEST --rows {options.rows} --turns {options.turns}",
+            "recordings": f"{min(options.recordings, options.rows)} of {options.manifest.stem}",
+            "rows": options.rows,
+            "seconds_of_speech": round(speech_s, 1),
+            "cpu_s_per_speech_s": round(median(cpu), 5),
+            "ray_over_local": [round(ratio, 3) for ratio in ratios],
+            "workers": options.workers,
+            "machine": machine(),
+        }
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -203,6 +230,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="look at memory so often")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="speed: write the figures there")
     parser.add_argument("--real", action="store_true", help="memory: assess every row")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="elocute-soak-") as name:

@@ -23,6 +23,7 @@ from elocute.cli import (
     export,
     models,
     phones,
+    plan,
     predict,
     profile,
     retrieval,
@@ -68,6 +69,7 @@ app.command("phones", epilog=_examples(phones.EXAMPLES))(phones.phones)
 app.command("predict", epilog=_examples(predict.EXAMPLES))(predict.predict)
 app.command("profile", epilog=_examples(profile.EXAMPLES))(profile.profile)
 app.command("batch", epilog=_examples(batch.EXAMPLES))(batch.batch)
+app.command("plan", epilog=_examples(plan.EXAMPLES))(plan.plan)
 app.command("models", epilog=_examples(models.EXAMPLES))(models.models)
 app.command("export", epilog=_examples(export.EXAMPLES))(export.export)
 app.command("serve", epilog=_examples(serve.EXAMPLES))(serve.serve)
