@@ -195,6 +195,8 @@ def test_predictions_that_would_flatter_or_do_not_fit_are_refused(
     short = saved(tmp_path, "short", stored[:-2])
     with pytest.raises(ConfigError, match=f"lacks 2 of {len(CORPUS)} utterances, first {CORPUS[-2].id}"):
         train_ensemble(CORPUS, config(files[0], short))
+    found = train_ensemble(CORPUS, replace(config(files[0], short), shared_only=True))
+    assert found.combination.card["utterances"] == len(found.predictions) == len(CORPUS) - 2
     with pytest.raises(ConfigError, match="an ensemble of 1 members; expected two or more"):
         train_ensemble(CORPUS, config(files[0]))
 

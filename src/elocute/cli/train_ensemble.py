@@ -48,6 +48,9 @@ def ensemble(
     folds: Annotated[int, typer.Option(min=3, help="Folds of speakers; as in the members' own training.")] = 5,
     fold_seed: Annotated[int, typer.Option(help="Deals the speakers into them; the same.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Resamples of the speakers for an interval.")] = 500,
+    shared_only: Annotated[
+        bool, typer.Option("--shared-only", help="Leave out what a member has no prediction of, instead of refusing.")
+    ] = False,
 ) -> None:
     """Fit how several backends are combined, and measure out of fold what that is worth.
 
@@ -72,8 +75,9 @@ def ensemble(
         folds=folds,
         fold_seed=fold_seed,
         draws=draws,
+        shared_only=shared_only,
         command=f"elocute train ensemble --speechocean DIR {told} --method {method.value} --folds {folds} "
-        f"--fold-seed {fold_seed} --out {out.name}",
+        f"--fold-seed {fold_seed}{' --shared-only' if shared_only else ''} --out {out.name}",
     )
     with progress_bar("fitting", "scores") as progress:
         trained = train_ensemble(read_speechocean762(speechocean), config, progress)
@@ -81,7 +85,7 @@ def ensemble(
     if predictions is not None:
         write_predictions(predictions, trained.provenance, trained.predictions)
     card = trained.combination.card
-    show(_table(card), "", f"{out}: --backend ensemble:{out}")
+    show(_table(card), "", f"{card['utterances']} utterances", f"{out}: --backend ensemble:{out}")
 
 
 def _member(text: str) -> tuple[Any, Path]:

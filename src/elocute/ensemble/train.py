@@ -52,6 +52,7 @@ class EnsembleTraining:
         folds: of speakers; those of the members' own training.
         fold_seed: seed that dealt the speakers.
         draws: resamples of the speakers behind each interval.
+        shared_only: whether utterances that a member has no prediction of are left out; else they are refused.
         command: written into the card.
     """
 
@@ -61,6 +62,7 @@ class EnsembleTraining:
     folds: int = 5
     fold_seed: int = 1
     draws: int = 500
+    shared_only: bool = False
     command: str = ""
 
 
@@ -91,6 +93,9 @@ def train_ensemble(
     if len(config.members) < 2 or len(config.members) != len(config.predictions):
         raise ConfigError(f"an ensemble of {len(config.members)} members; expected two or more, each with predictions")
     stored = [read_predictions(path) for path in config.predictions]
+    if config.shared_only:
+        shared = set.intersection(*({one.id for one in found.utterances} for found in stored))
+        utterances = [one for one in utterances if one.id in shared]
     for member, path, one in zip(config.members, config.predictions, stored, strict=True):
         _check(member, path, one, utterances, config)
     corpus = opinions_of(utterances, stored, folds=config.folds, fold_seed=config.fold_seed)
@@ -116,7 +121,7 @@ def train_ensemble(
         _prediction(combination, [one[n] for one in corpus.stored], combined[n], utterance)
         for n, utterance in enumerate(utterances)
     )
-    card = _card(config, stored, combination, ways) | {
+    card = _card(config, stored, combination, ways, len(utterances)) | {
         "evaluation": worth_of(
             corpus, combined, [str(member) for member in config.members], list(blends), draws=config.draws
         )
@@ -155,7 +160,7 @@ def _check(
     if missing:
         raise ConfigError(
             f"{path} lacks {len(missing)} of {len(utterances)} utterances, first {missing[0]}; expected predictions "
-            "of the whole split train"
+            "of the whole split train; --shared-only takes those that all members have"
         )
 
 
@@ -227,7 +232,11 @@ def _heard(
 
 
 def _card(
-    config: EnsembleTraining, stored: Sequence[StoredPredictions], combination: Combination, ways: Mapping[str, Way]
+    config: EnsembleTraining,
+    stored: Sequence[StoredPredictions],
+    combination: Combination,
+    ways: Mapping[str, Way],
+    utterances: int,
 ) -> dict[str, Any]:
     """What a fitted combination depends on."""
     return {
@@ -255,6 +264,7 @@ def _card(
             }
             for member, path, one in zip(config.members, config.predictions, stored, strict=True)
         ],
+        "utterances": utterances,
         "folds": config.folds,
         "fold_seed": config.fold_seed,
         "command": config.command,
