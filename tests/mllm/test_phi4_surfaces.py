@@ -22,13 +22,15 @@ from elocute.cli.app import app
 from elocute.cli.batch import AssessorFactory, configuration
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
-from elocute.mllm.assessor import Asked, identity, read_asked
+from elocute.mllm.assessor import Asked, folders_of, identity, load_folder, read_asked
+from elocute.mllm.model import load_model, save_tuned
 from elocute.mllm.stored import read_answers
 from elocute.report import Report
 from elocute.server.wanted import Wanted
 from elocute.server.work import Assess, Desk, Recording
 from taught_phi4 import RECORDING, TEXT, run_folder
 from tiny_corpus import write_corpus
+from tiny_phi4 import SPEECH, released
 
 runner = CliRunner()
 
@@ -109,6 +111,21 @@ def test_the_run_tells_how_to_ask(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"recipe": {}}')
     with pytest.raises(ConfigError, match="how the model was asked"):
         read_asked(tmp_path)
+
+
+def test_an_adapter_finds_its_base_or_is_told(tmp_path: Path) -> None:
+    base = tmp_path / "base@home"  # a folder may have such a name
+    shutil.copytree(released(), base)
+    tuned = save_tuned(load_model(base, regime="lora", adapter=SPEECH, dtype="float32"), tmp_path / "tuned")
+    here = load_folder(tuned)
+    assert not any(parameter.requires_grad for parameter in here.model.parameters())
+    moved = base.rename(tmp_path / "moved")
+    with pytest.raises(ConfigError, match=r"not there any more; say where that model is, 'phi4:.*@BASE'"):
+        load_folder(tuned)
+    assert folders_of(f"{tuned}@{moved}") == (tuned, moved)
+    maker = load_assessor(AssessorConfig(backend=f"phi4:{tuned}@{moved}"))
+    assert maker.assess(RECORDING, TEXT).model.backend == f"phi4 {here.version}"
+    assert identity(f"{tuned}@{moved}") == identity(str(tuned))
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def phi4(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where answers are kept (.jsonl); the same command goes on with it. Default: beside where you are, "
-            "named after split and model.",
+            help="Where answers are kept (.jsonl); the same command goes on with it. Default: in this folder, named "
+            "after model and split.",
         ),
     ] = None,
     base: Annotated[

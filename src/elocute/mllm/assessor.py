@@ -4,6 +4,8 @@ DIR is what `elocute train phi4` left (the run folder, or the model in it), a mo
 released model itself, with its speech adapter merged. The model is asked for scores and for a transcript, in the words
 in which it was trained (`run.json` of the run tells them). Scores are means under the probabilities that the model gave
 to 0 ... 10 where it wrote a score, which is finer than the whole number that it writes.
+
+An adapter remembers where the model beneath it was; `phi4:DIR@BASE` says where it is now.
 """
 
 from __future__ import annotations
@@ -206,13 +208,16 @@ def load(place: str, *, config: AssessorConfig) -> Phi4Assessor:
         ConfigError: no such folder, or it holds no such model.
         MissingExtraError: without the extra `phi4`.
     """
-    folder = existing_folder(place, "phi4")
-    missing = [package for package in ("torch", "transformers", "safetensors") if find_spec(package) is None]
-    if missing:
-        raise MissingExtraError(
-            f"backend 'phi4' needs {', '.join(missing)}, not installed; pip install 'elocute[phi4]'"
-        )
-    return Phi4Assessor(load_folder(folder), config)
+    folder, base = folders_of(place)
+    return Phi4Assessor(load_folder(folder, base=base), config)
+
+
+def folders_of(place: str) -> tuple[Path, Path | None]:
+    """The folder of a model, and that of its base where the place names one: DIR, or DIR@BASE."""
+    folder, at, base = place.partition("@")
+    if not at or Path(place).expanduser().is_dir():
+        return existing_folder(place, "phi4"), None
+    return existing_folder(folder, "phi4"), existing_folder(base, "phi4")
 
 
 def load_folder(folder: Path, *, device: str | None = None, base: Path | None = None) -> Loaded:
@@ -224,18 +229,31 @@ def load_folder(folder: Path, *, device: str | None = None, base: Path | None = 
         base: the model that an adapter was trained on, if it is not where it was.
 
     Raises:
-        ConfigError: the folder holds no such model.
+        ConfigError: the folder holds no such model, or its base is not where it was.
+        MissingExtraError: without the extra `phi4`.
     """
+    missing = [package for package in ("torch", "transformers", "safetensors") if find_spec(package) is None]
+    if missing:
+        raise MissingExtraError(
+            f"backend 'phi4' needs {', '.join(missing)}, not installed; pip install 'elocute[phi4]'"
+        )
     import torch
 
-    from elocute.mllm.model import load_model, load_tuned
+    from elocute.mllm.model import WHOLE, load_model, load_tuned
     from elocute.mllm.processing import load_processor
+    from elocute.mllm.tuned import read_tuning
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = "bfloat16" if device.startswith("cuda") else "float32"
     home = model_folder(folder)
     asked = read_asked(folder)
     if (home / TUNED_FILE).is_file():
+        tuning = read_tuning(home)
+        if base is None and tuning.regime not in WHOLE and not Path(tuning.base).is_dir():
+            raise ConfigError(
+                f"{folder} was trained on {tuning.base}, which is not there any more; say where that model is, "
+                f"'phi4:{folder}@BASE' or --base"
+            )
         model = load_tuned(home, base, dtype=dtype, device=device)
         beside = home if (home / "tokenizer.json").is_file() else base or Path(model.elocute_tuning.base)
     else:
@@ -250,7 +268,7 @@ def load_folder(folder: Path, *, device: str | None = None, base: Path | None = 
 
 def identity(place: str) -> str:
     """What tells the model of a place from others, without loading it."""
-    folder = existing_folder(place, "phi4")
+    folder, _ = folders_of(place)
     return f"{fingerprint(_files(model_folder(folder)))} {read_asked(folder)} prompts {PROMPTS_VERSION}"
 
 
