@@ -314,6 +314,10 @@ def test_adalora_prunes_to_its_target_and_comes_back(tmp_path: Path) -> None:
     )
     restore(model, tmp_path / "resumed")
     assert all(torch.equal(tensor, halfway[name]) for name, tensor in state(model).items())
+    after_update(model, 9)
+    model.peft_config["default"].rank_pattern = None
+    with pytest.raises(ConfigError, match="pruned for the last time at update 7, and at 9 nobody remembers what"):
+        after_update(model, 9)
 
 
 def test_ranks_by_module_come_back(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from safetensors.torch import load_file, save_file
 from transformers import Phi4MultimodalConfig
 
 from elocute.errors import ConfigError, ElocuteError, MissingExtraError
-from elocute.mllm.adapters import AdapterConfig, read_adapter
+from elocute.mllm.adapters import AdapterConfig
 from elocute.mllm.assembling import skeleton
 from elocute.mllm.layout import LANGUAGE_LINEARS, native_table, remote_name
+from elocute.mllm.low_rank import read_adapter
 from elocute.mllm.model import load_model, load_tuned, restore, save_tuned, trainable
 from elocute.mllm.released import write_released_layout
 from elocute.mllm.sizes import RELEASED_LONG_FACTOR, build_random, configuration, random_source

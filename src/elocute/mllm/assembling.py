@@ -12,8 +12,9 @@ from types import MethodType
 from typing import Any
 
 from elocute.errors import ConfigError, MissingExtraError
-from elocute.mllm.adapters import LowRank, quiet_bitsandbytes
+from elocute.mllm.adapters import quiet_bitsandbytes
 from elocute.mllm.layout import AUDIO, DROPPED, LANGUAGE_LINEARS
+from elocute.mllm.low_rank import LowRank
 from elocute.mllm.weights import Source
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from elocute.errors import ConfigError
-from elocute.mllm.adapters import AdapterConfig, LowRank, attach, attach_saved, continued, fill, read_adapter
+from elocute.mllm.adapters import AdapterConfig, attach, attach_saved, continued, fill
 from elocute.mllm.assembling import assemble, audio_of, torch_dtype
 from elocute.mllm.layout import AUDIO
+from elocute.mllm.low_rank import LowRank, read_adapter
 from elocute.mllm.tuned import Tuning, fill_adapter, fill_audio, read_tuning, restore, save_tuned
 from elocute.mllm.weights import Source, open_checkpoint
 

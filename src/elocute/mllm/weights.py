@@ -21,7 +21,7 @@ from elocute.mllm.layout import NATIVE, REMOTE, SPEECH_FOLDER, is_dropped, nativ
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from elocute.mllm.adapters import LowRank
+    from elocute.mllm.low_rank import LowRank
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 
@@ -120,7 +120,7 @@ class Checkpoint:
 
     def speech(self) -> LowRank | None:
         """The speech adapter: from its folder, else (remote-code layout) from among the weights."""
-        from elocute.mllm.adapters import low_rank, read_adapter
+        from elocute.mllm.low_rank import low_rank, read_adapter
 
         folder = self.folder / SPEECH_FOLDER
         if folder.is_dir():
@@ -306,7 +306,7 @@ class RandomWeights:
 
     def speech(self) -> LowRank | None:
         """A random adapter in the place of the released one, which is small beside the weights."""
-        from elocute.mllm.adapters import LowRank
+        from elocute.mllm.low_rank import LowRank
 
         if not self.speech_rank:
             return None
