@@ -42,6 +42,7 @@ SCRATCH = (
 HARD = ("training.ctc_weight=0.5", "training.ctc_first=3", "training.ctc_flat=1", "training.answer_noise=0.3",
         "augmentation.tempo=[0.9,1.1]", "augmentation.frequency_masks=1", "augmentation.time_masks=1",
         "augmentation.gain_db=[-3.0,3.0]")  # fmt: skip
+NOBODY = "data.held_fold=-1"
 LORA = ("model.size=", "model.regime=lora", "adapter.rank=4", "adapter.alpha=8", "training.length=3")
 
 
@@ -164,7 +165,7 @@ def test_only_the_adapter_learns_and_is_kept(corpus: Path, released: Path, tmp_p
 @pytest.mark.parametrize("method", ["eva", "adalora"])
 def test_other_kinds_of_adapters_are_trained(corpus: Path, released: Path, tmp_path: Path, method: str) -> None:
     pytest.importorskip("peft", reason="the extra 'phi4' is not installed")
-    changes = (*LORA, f"adapter.method={method}", "training.length=10", "training.report_every=1", "data.held_fold=-1")
+    changes = (*LORA, f"adapter.method={method}", "training.length=10", "training.report_every=1", NOBODY)
     train(corpus, tmp_path / "run", *changes, model=released, **stop_at(2))
     first, second = (point["loss"] for point in curve(tmp_path / "run"))
     assert second != first
@@ -172,7 +173,7 @@ def test_other_kinds_of_adapters_are_trained(corpus: Path, released: Path, tmp_p
 
 def test_small_batches_give_the_update_of_a_large_one(corpus: Path, tmp_path: Path) -> None:
     for name, size in (("two", 2), ("six", 6)):
-        train(corpus, tmp_path / name, f"training.batch={size}", "training.length=3", "training.report_every=1")
+        train(corpus, tmp_path / name, f"training.batch={size}", "training.length=2", "training.report_every=1", NOBODY)
     two, six = ([point["loss"] for point in curve(tmp_path / name) if "loss" in point] for name in ("two", "six"))
     # Padding differs, and the audio encoder hears a little of it; the tiny model has no dropout.
     assert two == pytest.approx(six, rel=1e-3)
@@ -222,17 +223,22 @@ def test_what_gets_no_gradient_is_refused(has: dict[str, bool], message: str) ->
 
 
 def test_the_clock_ends_a_process_and_a_training(corpus: Path, tmp_path: Path) -> None:
-    record = train(corpus, tmp_path / "run", minutes=0.0)
+    record = train(corpus, tmp_path / "run", NOBODY, minutes=0.0)
     assert (record["progress"]["step"], record["progress"]["is_done"]) == (1, False)
     whole = train(
-        corpus, tmp_path / "clock", "training.unit=minutes", "training.length=0.0001", "training.warm_up_share=0.5"
+        corpus,
+        tmp_path / "clock",
+        "training.unit=minutes",
+        "training.length=0.0001",
+        "training.warm_up_share=0.5",
+        NOBODY,
     )
     assert whole["progress"]["is_done"]
 
 
 def test_a_loss_that_is_no_number_ends_it(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the loss is nan after update 2; lower training.learning_rate"):
-        train(corpus, tmp_path / "run", "training.learning_rate=1e30", "training.clip=1e30")
+        train(corpus, tmp_path / "run", "training.learning_rate=1e30", "training.clip=1e30", NOBODY)
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])
@@ -412,7 +418,7 @@ def test_random_weights_hear_normalised_spectra(trainer: Phi4Trainer) -> None:
 
 
 def test_recordings_that_are_too_long_are_refused(corpus: Path, tmp_path: Path) -> None:
-    launched, _ = ready(corpus, tmp_path / "run", "data.longest_s=2.2", "data.held_fold=-1")
+    launched, _ = ready(corpus, tmp_path / "run", "data.longest_s=2.2", NOBODY)
     assert launched.material.refused
     name, reason = launched.material.refused[0]
     assert name.endswith(".flac")
