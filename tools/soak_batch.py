@@ -194,7 +194,9 @@ def descendants_mb(root: int) -> dict[str, float]:
 def memory(options: argparse.Namespace, folder: Path) -> int:
     """Ray alone, and its memory."""
     manifest = repeated(options.manifest, options.rows, options.recordings, folder / "m.jsonl")
-    factory = AssessorFactory(config=AssessorConfig(threads=1), lexicon=None) if options.real else RepeatingFactory()
+    from soak_batch import RepeatingFactory as Repeating  # by a name that workers can import, which `__main__` is not
+
+    factory = AssessorFactory(config=AssessorConfig(threads=1), lexicon=None) if options.real else Repeating()
     watch = Memory(options.every)
     watch.start()
     took = run("ray", manifest, folder / "out", factory, options.workers)

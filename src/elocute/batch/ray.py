@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -297,8 +298,10 @@ class _Run:
         from ray.exceptions import RayError
 
         if isinstance(error, RayError):
+            # Ray's text is a traceback with advice around it; the line that names the exception says most.
+            lines = [line for line in str(error).splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
+            said = lines[-1] if lines else " ".join(str(error).split())[-300:]
             raise BatchError(
-                f"Ray gave up ({' '.join(str(error).split())[-300:]}); {self.rows} rows are saved: run the same "
-                "command to go on"
+                f"Ray gave up ({said}); {self.rows} rows are saved: run the same command to go on"
             ) from error
         raise error
