@@ -39,7 +39,10 @@ time_masks = 1
 [evaluation]
 longest_answer = 4
 """
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("ELOCUTE_SLOW" not in os.environ, reason="takes a minute; set ELOCUTE_SLOW=1 to run it"),
+]
 
 
 def train(place: Path, out: Path, processes: int, *more: str) -> list[dict[str, Any]]:
