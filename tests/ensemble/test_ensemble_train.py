@@ -14,6 +14,7 @@ from elocute.cli import app
 from elocute.corpora.speechocean762 import ScoredUtterance
 from elocute.ensemble import Combination, Member, read_combination, write_combination
 from elocute.ensemble.fit import Way
+from elocute.ensemble.members import read_member
 from elocute.ensemble.train import EnsembleTraining, Method, TrainedEnsemble, train_ensemble
 from elocute.ensemble.values import TARGETS, values_of_prediction
 from elocute.errors import ConfigError
@@ -129,6 +130,41 @@ def test_a_member_may_say_less_than_the_leader(files: tuple[Path, Path, Path]) -
     led = train_ensemble(CORPUS, config(files[2], files[0]))
     assert led.combination.blends["phone"].weights == (0.0, 1.0)
     assert led.combination.thresholds is not None
+
+
+def answers(path: Path, *, task: str = "apa") -> Path:
+    """What a language model answered about the first ten speakers, marks of 0 to 10; one answer was unreadable."""
+    rng = np.random.default_rng(4)
+    lines: list[dict[str, object]] = [{"format": "elocute phi4 answers 1", "model": "tiny", "split": "train"}]
+    for number, one in enumerate(CORPUS[:120]):
+        marks = {
+            name: None if number == 7 else float(np.clip(getattr(one, name) + rng.normal(scale=1.5), 0, 10))
+            for name in ("accuracy", "fluency", "prosodic", "total")
+        }
+        told = {"text": "", "expected": marks, "is_complete": True, "tokens": 3, "seconds": 0.1}
+        lines += [{"key": f"{one.id}/{task}"} | told, {"key": f"{one.id}/mdd"} | told]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_language_model_s_answers_are_a_member(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    told = read_member(answers(tmp_path / "told.answers.jsonl"))
+    assert len(told.utterances) == 120
+    assert told.provenance["model"] == "tiny"
+    assert told.utterances[7].reason == "the answer held no score that can be read"
+    found = train_ensemble(CORPUS, replace(config(files[0], tmp_path / "told.answers.jsonl"), shared_only=True))
+    card = found.combination.card
+    assert card["utterances"] == 120
+    assert set(found.combination.blends) == {target for target in TARGETS if target.startswith("utterance")}
+    worth = card["evaluation"]["scores"]["utterance total"]
+    assert worth["items"] == 120 - 2  # of the two one said nothing
+    assert worth["ensemble"][0] > max(value[0] for value in worth["members"].values())
+    assert found.predictions[7].utterance is not None
+    assert found.predictions[8].phone == pytest.approx(read_predictions(files[0]).utterances[8].phone, abs=1e-9)
+    with pytest.raises(ConfigError, match="holds no scores, only transcripts"):
+        read_member(answers(tmp_path / "heard.jsonl", task="mdd"))
+    with pytest.raises(ConfigError, match="cannot read .*none.gz.*; give a file of stored predictions"):
+        read_member(tmp_path / "none.gz")
 
 
 def test_a_combination_goes_through_its_file(trained: TrainedEnsemble, tmp_path: Path) -> None:

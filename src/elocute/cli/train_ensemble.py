@@ -32,8 +32,8 @@ def ensemble(
         list[str],
         typer.Option(
             help="BACKEND=FILE or BACKEND@SCORER=FILE, where FILE has its out-of-fold predictions of the split train "
-            "(oof.jsonl.gz of `elocute train scorer`); repeat for each. The first leads. 'embedded' alone takes the "
-            "predictions that come with elocute."
+            "(oof.jsonl.gz of `elocute train scorer`, or the answers that `elocute evaluate phi4` keeps); repeat for "
+            "each. The first leads. 'embedded' alone takes the predictions that come with elocute."
         ),
     ],
     out: Annotated[Path, typer.Option(help="File to make; use it as --backend ensemble:FILE.", dir_okay=False)],

@@ -22,6 +22,7 @@ from elocute.corpora.speechocean762 import ScoredUtterance
 from elocute.ensemble.combination import Blend, Combination, Member
 from elocute.ensemble.fit import AVERAGES, RIDGES, Way, choose_way, fit_blend
 from elocute.ensemble.items import Opinions, items_of, keep_omitted, opinions_of, tellers, truth_of
+from elocute.ensemble.members import read_member
 from elocute.ensemble.values import TARGETS, UTTERANCE, Values
 from elocute.ensemble.worth import worth_of
 from elocute.errors import ConfigError
@@ -31,7 +32,6 @@ from elocute.evaluation.predictions import (
     SCORE_MAX,
     Prediction,
     StoredPredictions,
-    read_predictions,
 )
 from elocute.evaluation.provenance import commit_of_checkout, machine
 
@@ -47,7 +47,7 @@ class EnsembleTraining:
 
     Attributes:
         members: the first leads.
-        predictions: file of each one's out-of-fold predictions.
+        predictions: file of each one's out-of-fold predictions, or answers of a language model (`read_member`).
         method: "average" or "ridge".
         folds: of speakers; those of the members' own training.
         fold_seed: seed that dealt the speakers.
@@ -92,7 +92,7 @@ def train_ensemble(
     """
     if len(config.members) < 2 or len(config.members) != len(config.predictions):
         raise ConfigError(f"an ensemble of {len(config.members)} members; expected two or more, each with predictions")
-    stored = [read_predictions(path) for path in config.predictions]
+    stored = [read_member(path) for path in config.predictions]
     if config.shared_only:
         shared = set.intersection(*({one.id for one in found.utterances} for found in stored))
         utterances = [one for one in utterances if one.id in shared]
