@@ -264,6 +264,14 @@ def test_an_evaluation_in_between_changes_no_gradient(regime: str) -> None:
         torch.testing.assert_close(second, first, rtol=0, atol=0)
 
 
+def test_attention_is_chosen_for_the_language_model_alone() -> None:
+    """The audio encoder's bias by distance needs an attention that adds one."""
+    model = load("lora", attention="eager").get_base_model()
+    assert model.config._attn_implementation == "eager"
+    assert model.config.audio_config._attn_implementation == "sdpa"
+    torch.testing.assert_close(logits(model), logits(load("lora")), rtol=0, atol=1e-5)
+
+
 def test_what_learns_is_kept_in_float32_over_bfloat16() -> None:
     model = load_model(released(), regime="unfreeze", adapter=FRESH)
     types = {name: parameter.dtype for name, parameter in model.named_parameters()}
@@ -405,6 +413,8 @@ def test_random_weights_need_no_folder() -> None:
         ("scratch", {"adapter": FRESH}, "take away its settings"),
         ("lora", {"adapter": FRESH, "dtype": "int8"}, "dtype is 'int8'; expected one of bfloat16"),
         ("lora", {"adapter": FRESH, "device": "cuda"}, "torch sees no GPU"),
+        ("lora", {"adapter": FRESH, "attention": "fast"}, "attention is 'fast'; expected one of sdpa, flash"),
+        ("lora", {"adapter": FRESH, "attention": "flash_attention_2"}, "with bfloat16 on cpu; it needs the package"),
     ],
 )
 def test_settings_that_cannot_be(regime: str, settings: dict[str, Any], message: str) -> None:

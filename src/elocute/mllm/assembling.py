@@ -17,6 +17,8 @@ from elocute.mllm.layout import AUDIO, DROPPED, LANGUAGE_LINEARS
 from elocute.mllm.low_rank import LowRank
 from elocute.mllm.weights import Source
 
+ATTENTIONS = ("sdpa", "flash_attention_2", "eager")
+
 
 def assemble(
     source: Source,
@@ -44,7 +46,7 @@ def assemble(
         raise ConfigError("device is 'cuda', and torch sees no GPU; set device to 'cpu' or install torch for CUDA")
     bnb = import_bitsandbytes() if four_bit else None
     config = source.config()
-    model = skeleton(config, attention=attention or _best_attention(dtype, device), dtype=dtype)
+    model = skeleton(config, attention=_attention(attention, dtype, device), dtype=dtype)
     wanted = {
         name: tensor for name, tensor in model.state_dict().items() if name != "lm_head.weight" or not _tied(config)
     }
@@ -164,12 +166,21 @@ def _tied(config: Any) -> bool:
     return bool(config.tie_word_embeddings)
 
 
-def _best_attention(dtype: Any, device: Any) -> str:
-    """Flash attention where it can run, else torch's own."""
+def _attention(asked: str | None, dtype: Any, device: Any) -> str:
+    """What was asked for, if it can run; else flash attention where it can, and torch's own elsewhere."""
     import torch
 
-    short = dtype in (torch.bfloat16, torch.float16)
-    return "flash_attention_2" if device.type == "cuda" and short and find_spec("flash_attn") else "sdpa"
+    flash = device.type == "cuda" and dtype in (torch.bfloat16, torch.float16) and find_spec("flash_attn") is not None
+    if asked is None:
+        return "flash_attention_2" if flash else "sdpa"
+    if asked not in ATTENTIONS:
+        raise ConfigError(f"attention is {asked!r}; expected one of {', '.join(ATTENTIONS)}")
+    if asked == "flash_attention_2" and not flash:
+        raise ConfigError(
+            f"attention is 'flash_attention_2' with {str(dtype).removeprefix('torch.')} on {device.type}; it needs the "
+            "package flash-attn, a GPU and bfloat16, so choose 'sdpa'"
+        )
+    return asked
 
 
 def _quantised(bnb: Any, linear: Any, weight: Any, dtype: Any) -> Any:
