@@ -256,6 +256,7 @@ def test_a_place_names_members_or_a_file(tmp_path: Path) -> None:
     renamed = combination_of(f"{path}, embedded, hf:models/x@mine")
     assert renamed.members == (Member(backend="embedded"), Member(backend="hf:models/x", scorer="mine"))
     assert renamed.blends == {"phone": EQUAL}
+    assert Member.of("phi4:tuned@base") == Member(backend="phi4:tuned@base")  # it has no scorer
     average = combination_of("embedded,zipa:here,onnx:there")
     assert average.blends["word total"].weights == pytest.approx((1 / 3,) * 3)
     assert average.thresholds is None

@@ -18,11 +18,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elocute.assessors import ENTRY_POINT_GROUP
 from elocute.ctc import logistic
 from elocute.ensemble.values import TARGETS, UTTERANCE, Values
 from elocute.errors import ConfigError
@@ -49,10 +51,13 @@ class Member:
     def of(cls, text: str) -> Member:
         """A member as it is typed: NAME, or NAME@SCORER.
 
+        What makes reports in its own way takes no scorer, so that an @ in its name is its own.
+
         Raises:
             ConfigError: it has no name, or is an ensemble itself.
         """
-        name, at, scorer = text.partition("@")
+        own = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+        name, at, scorer = (text, "", "") if text.partition(":")[0] in own else text.partition("@")
         if not name or (at and not scorer):
             raise ConfigError(f"member is {text!r}; expected a backend, or a backend, @ and the folder of its scorer")
         if name.partition(":")[0] == "ensemble":
