@@ -15,7 +15,6 @@ from elocute.cli.output import show, write
 from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
-
     from elocute.mllm.evaluation_result import Phi4Evaluation
     from elocute.mllm.examples import Example
 
