@@ -10,6 +10,7 @@ Source: transformers' convert_phi4_multimodal_weights_to_hf.py for the pairs of 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,20 @@ def remote_name(name: str) -> str:
 def is_dropped(name: str) -> bool:
     """Whether a weight belongs to what is left out, because speech alone never runs it."""
     return name.startswith(DROPPED)
+
+
+def native_config(table: Mapping[str, Any]) -> Any:
+    """A Phi4MultimodalConfig from plain tables."""
+    from transformers import Phi4MultimodalConfig
+
+    # transformers advises whoever writes such a table to spell its positions another way; the released one does not.
+    adviser = logging.getLogger("transformers.modeling_rope_utils")
+    level = adviser.level
+    adviser.setLevel(logging.ERROR)
+    try:
+        return Phi4MultimodalConfig.from_dict(dict(table))
+    finally:
+        adviser.setLevel(level)
 
 
 _AUDIO_RENAMED = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from elocute.errors import ConfigError
+from elocute.mllm.layout import native_config
 from elocute.mllm.processing import TokenIds, load_processor, token_ids, write_processor
 from elocute.mllm.weights import RandomWeights
 from elocute.mllm.writing import finish, part_of
@@ -118,8 +119,6 @@ def configuration(size: Size, tokens: TokenIds | None = None) -> Any:
     Raises:
         ConfigError: an unknown size, or no tokens where they are needed.
     """
-    from transformers import Phi4MultimodalConfig
-
     if size not in get_args(Size):
         raise ConfigError(f"size is {size!r}; expected one of {', '.join(get_args(Size))}")
     if tokens is None and size != "full":
@@ -132,7 +131,7 @@ def configuration(size: Size, tokens: TokenIds | None = None) -> Any:
         text |= {"vocab_size": text["vocab_size"] if size == "full" else tokens.rows}
         text |= {"bos_token_id": tokens.eos, "pad_token_id": tokens.pad, "eos_token_id": [tokens.eos, tokens.end]}
         audio["audio_token_id"], vision["image_token_id"] = tokens.audio, tokens.image
-    return Phi4MultimodalConfig(**text, audio_config=audio, vision_config=vision)
+    return native_config({**text, "audio_config": audio, "vision_config": vision})
 
 
 def random_source(

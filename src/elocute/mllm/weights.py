@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elocute.errors import ConfigError
-from elocute.mllm.layout import NATIVE, REMOTE, SPEECH_FOLDER, is_dropped, native_table, remote_name
+from elocute.mllm.layout import NATIVE, REMOTE, SPEECH_FOLDER, is_dropped, native_config, native_table, remote_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,11 +78,7 @@ class Checkpoint:
 
     def config(self) -> Any:
         """The configuration, native whatever the layout."""
-        from transformers import Phi4MultimodalConfig
-
-        table = native_table(self.table) if self.is_remote else dict(self.table)
-        table.pop("quantization_config", None)
-        return Phi4MultimodalConfig.from_dict(table)
+        return native_config(native_table(self.table) if self.is_remote else self.table)
 
     def stored_name(self, name: str) -> str:
         """What the files call a weight."""
@@ -278,7 +274,7 @@ class RandomWeights:
 
     def config(self) -> Any:
         """A copy of the configuration."""
-        return type(self.settings).from_dict(self.settings.to_dict())
+        return native_config(self.settings.to_dict())
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Nothing is ever missing."""
