@@ -56,6 +56,11 @@ ROWS = {
         label="LoRA r16", recipe="phi4-80gb", changes=("adapter.rank=16", "adapter.alpha=32", "training.update=64")
     ),
     "lora-64": Row(label="LoRA r64", recipe="phi4-80gb", changes=("training.update=64",)),
+    "lora-64-unpadded": Row(
+        label="LoRA r64, batches padded as little as can be",
+        recipe="phi4-80gb",
+        changes=("training.update=64", "training.pad=[1,1]"),
+    ),
     "lora-320": Row(label="LoRA r320 (the paper's)", recipe="phi4-paper"),
     "unfreeze": Row(
         label="Unfreeze (r320, encoder, projector)", recipe="phi4-paper", changes=("model.regime=unfreeze",)

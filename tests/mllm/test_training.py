@@ -332,6 +332,22 @@ def test_wrong_answers_are_seen_and_right_ones_learned(trainer: Phi4Trainer) -> 
     assert 0.25 < differs[is_answer].float().mean() < 0.55
 
 
+def test_batches_are_padded_to_few_shapes(trainer: Phi4Trainer) -> None:
+    plain = trainer.maker.plain([0, 1, 2], torch.device("cpu"))
+    padded = replace(trainer.maker, multiples=(64, 16)).plain([0, 1, 2], torch.device("cpu"))
+    frames, tokens = padded.inputs["audio_input_features"].shape[1], padded.labels.shape[1]
+    assert (frames % 64, tokens % 16) == (0, 0)
+    assert padded.inputs["audio_attention_mask"].sum() == plain.inputs["audio_attention_mask"].sum()
+    assert torch.equal(padded.labels[:, : plain.labels.shape[1]], plain.labels)
+    model = trainer.model.eval()
+    with torch.no_grad():
+        losses = [
+            answer_loss(model(**batch.inputs, logits_to_keep=batch.longest_answer + 1).logits, batch).item()
+            for batch in (plain, padded)
+        ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)  # the encoder hears a little of the padding
+
+
 def batch_of(features: torch.Tensor, sizes: tuple[int, ...], phones: list[list[int]]) -> Batch:
     most = max(map(len, phones))
     padded = torch.tensor([row + [0] * (most - len(row)) for row in phones])

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from elocute.audio import load_audio
 from elocute.errors import ConfigError
@@ -183,6 +184,7 @@ def collate(
     stride: int = 8,
     answer_noise: float = 0.0,
     rng: np.random.Generator | None = None,
+    multiples: tuple[int, int] = (1, 1),
 ) -> Batch:
     """A batch of spectra and tokens, the same as the processor and the collator make of recordings and texts.
 
@@ -195,6 +197,7 @@ def collate(
         answer_noise: share of the answers' tokens that are replaced by other answers' in what the model sees, not in
             what it learns.
         rng: draws these.
+        multiples: frames and tokens are padded to multiples of these, so that batches have few different shapes.
     """
     device = spectra.values.device
     lengths = torch.from_numpy(spectra.lengths)
@@ -203,7 +206,8 @@ def collate(
         np.concatenate((item.before, np.full(size, audio_id), item.after))
         for item, size in zip(tokens, sizes, strict=True)
     ]
-    longest = max(map(len, rows))
+    longest = _rounded(max(map(len, rows)), multiples[1])
+    frames = _rounded(int(lengths.max()), multiples[0])
     ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
     labels = np.full((len(rows), longest), IGNORED, dtype=np.int64)
     attention = np.zeros((len(rows), longest), dtype=np.int64)
@@ -221,11 +225,11 @@ def collate(
     inputs = {
         "input_ids": torch.from_numpy(ids).to(device, non_blocking=True),
         "attention_mask": torch.from_numpy(attention).to(device, non_blocking=True),
-        "audio_input_features": spectra.values,
+        "audio_input_features": F.pad(spectra.values, (0, 0, 0, frames - spectra.values.shape[1])),
         "audio_embed_sizes": torch.tensor(sizes),
     }
-    if len(rows) > 1:  # the processor gives none to a single recording
-        mask = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+    if len(rows) > 1 or frames > int(lengths.max()):  # the processor gives none to a single recording
+        mask = torch.arange(frames)[None] < lengths[:, None]
         inputs["audio_attention_mask"] = mask.to(device, non_blocking=True)
     return Batch(
         inputs=inputs,
@@ -236,6 +240,11 @@ def collate(
         phones=torch.from_numpy(phones),
         phone_counts=tuple(len(item.phones) for item in tokens),
     )
+
+
+def _rounded(count: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-count // multiple) * multiple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -94,6 +94,7 @@ class BatchMaker:
         audio_id: token that stands for a vector of the audio encoder.
         pad_id: token for padding.
         answer_noise: see `[training]`.
+        multiples: likewise, `pad`.
         seed: of everything drawn.
     """
 
@@ -106,6 +107,7 @@ class BatchMaker:
     audio_id: int
     pad_id: int
     answer_noise: float
+    multiples: tuple[int, int]
     seed: int
 
     @classmethod
@@ -123,6 +125,7 @@ class BatchMaker:
             audio_id=ids.audio,
             pad_id=ids.pad,
             answer_noise=run.recipe.training.answer_noise,
+            multiples=run.recipe.training.pad,
             seed=run.recipe.training.seed,
         )
 
@@ -158,5 +161,6 @@ class BatchMaker:
             audio_id=self.audio_id,
             pad_id=self.pad_id,
             answer_noise=self.answer_noise,
+            multiples=self.multiples,
             rng=rng,
         )

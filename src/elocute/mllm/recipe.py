@@ -121,6 +121,8 @@ class TrainingTable:
         clip: largest norm of a gradient.
         optimizer: AdamW with 32-bit moments, with 8-bit ones (bitsandbytes), or with 8-bit ones that move to the
             host's memory when the device is full.
+        pad: frames (of 10 ms) and tokens of a batch are padded to multiples of these. GPU libraries plan anew for every
+            shape, which costs more than a little padding where updates are short; (1, 1) pads as little as can be.
         ctc_weight: weight of an auxiliary CTC loss of phones on the audio encoder's output, which shows random weights
             where sounds are; needs a regime that trains the encoder, and is no part of the model.
         ctc_first: first updates with that loss alone.
@@ -147,6 +149,7 @@ class TrainingTable:
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0
     optimizer: Optimizer = "adamw"
+    pad: tuple[int, int] = (1, 1)
     ctc_weight: float = 0.0
     ctc_first: int = 0
     ctc_flat: int = 0
@@ -254,6 +257,8 @@ def _check(recipe: Phi4Recipe, source: str) -> None:
         raise ConfigError(
             f"{source}: training.update is {training.update}; expected a multiple of training.batch, {training.batch}"
         )
+    if min(training.pad) < 1:
+        raise ConfigError(f"{source}: training.pad is {list(training.pad)}; expected two numbers from 1 on")
     if training.ctc_weight and model.regime in ("lora", "qlora"):
         raise ConfigError(
             f"{source}: training.ctc_weight needs an audio encoder that learns, and with model.regime {model.regime} "
