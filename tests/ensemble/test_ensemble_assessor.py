@@ -146,9 +146,8 @@ def test_scores_meet_in_the_middle(reports: dict[str, Report]) -> None:
 
 def test_who_is_left_out_is_told_and_the_others_count(reports: dict[str, Report]) -> None:
     report = next(iter(reports.values()))
-    nothing = replace(
-        report, utterance=replace(report.utterance, total=None, fluency=None), warnings=("nothing is scored",)
-    )
+    silent = replace(report.utterance, total=None, fluency=None, accuracy=None, prosody=None)
+    nothing = replace(report, utterance=silent, warnings=("nothing is scored",))
     for second, told in (
         (AlignmentError("too short"), "two is left out of the ensemble, because it refused the recording: too short"),
         (nothing, "two is left out of the ensemble, because it scored nothing: nothing is scored"),
@@ -157,6 +156,11 @@ def test_who_is_left_out_is_told_and_the_others_count(reports: dict[str, Report]
         assert found.utterance == report.utterance
         assert found.words == report.words
         assert found.warnings == (*report.warnings, told)
+    half = replace(report, utterance=replace(silent, fluency=0.0))
+    some = both(report, half, fitted(**{"utterance total": ONE_SIDED, "utterance fluency": EQUAL}))
+    assert some.utterance.total == report.utterance.total
+    assert some.utterance.fluency == pytest.approx((report.utterance.fluency or 0) / 2, abs=0.06)
+    assert some.warnings == report.warnings
     with pytest.raises(AlignmentError, match="too short"):
         both(AlignmentError("too short"), report)
     led = both(nothing, report)

@@ -13,6 +13,7 @@ from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
 from elocute.ensemble.combination import Combination, Member, plain_average, read_combination
 from elocute.ensemble.merge import merge
+from elocute.ensemble.values import says_anything
 from elocute.errors import ConfigError, ElocuteError
 from elocute.phones import UserLexicon
 from elocute.report import ModelFacts, Report
@@ -158,7 +159,7 @@ class EnsembleAssessor:
                 warnings.append(f"{member} is left out of the ensemble, because it refused the recording: {error}")
                 continue
             reports.append(report)
-            if report.utterance.total is None:
+            if not says_anything(report):
                 reasons = "; ".join(report.warnings)
                 warnings.append(f"{member} is left out of the ensemble, because it scored nothing: {reasons}")
         if not self.combination.card and leader.utterance.total is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from elocute.config import AssessorConfig
 from elocute.diagnosis import Detector
 from elocute.ensemble.combination import Combination
-from elocute.ensemble.values import Values, nothing_said, values_of_report
+from elocute.ensemble.values import Values, nothing_said, scores_of, values_of_report
 from elocute.feedback import LEVELS
 from elocute.report import (
     Heard,
@@ -62,14 +62,17 @@ def merge(
     words = _Writer(combination, reports, leader, found, config).words()
     wrong = mispronunciations_of(words)
     advice = next((level for level in LEVELS if level == config.advice), None)
-    whole = leader.utterance
-    own = (whole.accuracy, whole.fluency, whole.prosody, whole.total)
-    scores = [_score(score, leader.scale, one) for score, one in zip(found.utterance.tolist(), own, strict=True)]
+    told = zip(found.utterance.tolist(), scores_of(leader), strict=True)
+    scores = [_score(score, leader.scale, own) for score, own in told]
     return replace(
         leader,
         model=model,
         utterance=UtteranceScores(
-            accuracy=scores[0], fluency=scores[1], prosody=scores[2], completeness=whole.completeness, total=scores[3]
+            accuracy=scores[0],
+            fluency=scores[1],
+            prosody=scores[2],
+            completeness=leader.utterance.completeness,
+            total=scores[3],
         ),
         words=words,
         mispronunciations=wrong if advice is None else with_suggestions(wrong, words, advice, config.l1),

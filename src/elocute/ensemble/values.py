@@ -83,6 +83,17 @@ def values_of_prediction(prediction: Prediction, phones: int, words: int) -> Val
     )
 
 
+def scores_of(report: Report) -> tuple[float | None, float | None, float | None, float | None]:
+    """Scores of the utterance in the order of `UTTERANCE`."""
+    whole = report.utterance
+    return whole.accuracy, whole.fluency, whole.prosody, whole.total
+
+
+def says_anything(report: Report) -> bool:
+    """Whether a report has any score of the utterance."""
+    return any(score is not None for score in scores_of(report))
+
+
 def values_of_report(report: Report, phones: Sequence[Sequence[str | None]]) -> Values:
     """What a report says of a text; nothing of words and phones that are not those of the text.
 
@@ -92,10 +103,9 @@ def values_of_report(report: Report, phones: Sequence[Sequence[str | None]]) -> 
     """
     words, scale = report.text_words, float(report.scale)
     empty = nothing_said(sum(map(len, phones)), len(phones))
-    if report.utterance.total is None:
+    if not says_anything(report):
         return empty
-    whole = report.utterance
-    utterance = _array((whole.accuracy, whole.fluency, whole.prosody, whole.total), scale)
+    utterance = _array(scores_of(report), scale)
     if len(words) != len(phones):
         return Values(phone=empty.phone, word=empty.word, utterance=utterance, error=empty.error)
     score: list[float | None] = []
