@@ -42,7 +42,7 @@ def ablate(
     ] = None,
     device: Annotated[str, typer.Option(help="cuda, cpu, or auto: the GPU if there is one.")] = "auto",
     workers: Annotated[
-        int, typer.Option(help="Trainings at once on the device; small models leave most of a GPU idle.", min=1)
+        int, typer.Option(help="Trainings at once, on all GPUs by turns; small models leave most of one idle.", min=1)
     ] = 1,
     minutes: Annotated[
         float | None, typer.Option(help="Begin no training after so many minutes; the same command goes on.", min=0)

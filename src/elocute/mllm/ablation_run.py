@@ -43,7 +43,7 @@ class AblationRun:
         base: folder of the model that is adapted.
         sources: corpora: speechocean762, and transcribed speech if more is to be learned from.
         out: folder for everything.
-        device: of torch.
+        device: of torch; "cuda" is every GPU by turns where there are several workers.
         workers: trainings at once; 1 trains in this process.
         minutes: begin no training after so many; None for no limit.
         with_speed: whether speeds are measured.
@@ -195,8 +195,16 @@ def _close() -> None:
     _bench = None
 
 
-def _open(recipe: AblationRecipe, base: Path, sources: Sequence[Source], bank: Path, device: str, threads: int) -> None:
-    """Begin a worker process."""
+def _open(
+    recipe: AblationRecipe,
+    base: Path,
+    sources: Sequence[Source],
+    bank: Path,
+    device: str,
+    threads: int,
+    turns: Any = None,
+) -> None:
+    """Begin a worker process; with `turns`, a counter of all of them, GPUs are taken by turns."""
     import torch
 
     from elocute.mllm.ablation_bench import Bench, read_parts
@@ -204,6 +212,11 @@ def _open(recipe: AblationRecipe, base: Path, sources: Sequence[Source], bank: P
     global _bench
     if threads:
         torch.set_num_threads(threads)
+    if device == "cuda" and turns is not None:
+        with turns.get_lock():
+            number, turns.value = turns.value, turns.value + 1
+        device = f"cuda:{number % torch.cuda.device_count()}"
+        torch.cuda.set_device(device)
     _bench = Bench(recipe, base, read_parts(sources, recipe.data, recipe.evaluation.most), bank, device)
 
 
@@ -265,11 +278,9 @@ def _in_processes(
     count = min(run.workers, len(waiting))
     threads = max(1, (os.cpu_count() or 1) // count)
     queue = list(waiting)
+    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        count,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_open,
-        initargs=_arguments(run, threads),
+        count, mp_context=context, initializer=_open, initargs=(*_arguments(run, threads), context.Value("i", 0))
     ) as pool:
         running: dict[Future[tuple[float, str | None]], Trial] = {}
         while queue or running:
