@@ -20,7 +20,7 @@ from elocute.training.ctc_data import Source
 
 BASE_FOLDER = "base"
 """Where in a run folder random weights and their tokenizer are."""
-_EVA_BATCHES = 32
+_EVA_BATCHES, _EVA_EXAMPLES = 32, 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ def launch(
         recipe=recipe, out=out, processor=processor, examples=examples, held=material.held, bank=bank, noise=sound
     )
     if recipe.adapter.method == "eva" and not is_whole:
-        _start_eva(run, loaded, accelerator)
+        _start_eva(run, loaded, device)
     return Launch(run=run, model=loaded, material=material)
 
 
@@ -161,16 +161,16 @@ def _updates(recipe: Phi4Recipe, examples: int) -> int:
     return max(1, round(table.length * (examples // min(table.update, examples))))
 
 
-def _start_eva(run: Phi4Run, model: Any, accelerator: Any) -> None:
-    """The first matrices of an adapter from the inputs of its layers (EVA, Paischer et al. 2024)."""
+def _start_eva(run: Phi4Run, model: Any, device: torch.device) -> None:
+    """The first matrices of an adapter from the inputs of its layers (EVA, Paischer et al. 2024).
+
+    Not in mixed precision: the decomposition is not made for bf16.
+    """
     from elocute.mllm.adapters import prepare_eva
 
     maker = BatchMaker.of(run)
-    size = run.recipe.training.batch
+    size = min(len(run.examples), max(_EVA_EXAMPLES, run.recipe.training.batch))
     count = min(_EVA_BATCHES, len(run.examples) // size)
-    step = max(1, len(run.examples) // (count * size))
-    batches = [
-        maker.plain(list(range(n * step * size, n * step * size + size)), accelerator.device) for n in range(count)
-    ]
-    with accelerator.autocast():
-        prepare_eva(model, [{**batch.inputs, "labels": batch.labels} for batch in batches])
+    step = len(run.examples) // (count * size)
+    batches = [maker.plain([(n * size + k) * step for k in range(size)], device) for n in range(count)]
+    prepare_eva(model, [{**batch.inputs, "labels": batch.labels} for batch in batches])
