@@ -181,6 +181,8 @@ def run(work: Work, engine: Engine, progress: Progress) -> BatchSummary:
     )
     described = configuration(work.config, work.lexicon, batch_size)
     if engine is Engine.ray:
+        # Stopped by Ctrl-C, Ray's own threads would start a new cluster when the old one is gone.
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
         from elocute.batch.ray import Cluster, run_ray_batch
 
         return run_ray_batch(
