@@ -6,6 +6,7 @@ training on one device, on several that each hold all (DDP), or on several that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
+from elocute.mllm.adapters import NAME
 from elocute.mllm.tuned import save_tuned
 from elocute.training.ctc_state import read_state, write_state
 
@@ -83,6 +85,7 @@ def save_progress(
         "model": _learned(model),
         "head": {} if head is None else head.state_dict(),
         "optimizer": _moments(model, head, optimizer),
+        "pruned": json.dumps(getattr(_adapter(model), "rank_pattern", None)),
         "progress": asdict(progress),
     }
     if is_main:
@@ -106,6 +109,9 @@ def load_progress(
         return Phi4Progress()
     options = StateDictOptions(full_state_dict=True, strict=False)
     set_model_state_dict(model, state["model"], options=options)
+    pruned = json.loads(state["pruned"])
+    if pruned:  # AdaLoRA's; other adapters have theirs already
+        _adapter(model).rank_pattern = pruned
     if head is not None:
         head.load_state_dict(state["head"])
     if _is_plain(optimizer, head):
@@ -137,6 +143,11 @@ def _learned(model: nn.Module) -> dict[str, Any]:
     options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
     found = get_model_state_dict(model, options=options)
     return {name: value for name, value in found.items() if name not in frozen and torch.is_tensor(value)} | kept
+
+
+def _adapter(model: nn.Module) -> Any:
+    """The settings of a model's adapter, wrapped or not; None without one."""
+    return getattr(getattr(model, "module", model), "peft_config", {}).get(NAME)
 
 
 def _moments(model: nn.Module, head: nn.Module | None, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
