@@ -200,6 +200,13 @@ def test_a_tuned_model_knows_its_base(tmp_path: Path) -> None:
         load_tuned(moved)
 
 
+def test_a_base_is_found_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(released().parent)
+    tuned = save_tuned(load_model(released().name, adapter=FRESH), tmp_path / "tuned")
+    monkeypatch.chdir(tmp_path)
+    load_tuned(tuned)
+
+
 def test_wrapped_models_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ElocuteError, match="DataParallel was not loaded by load_model or is still wrapped"):
         save_tuned(torch.nn.DataParallel(torch.nn.Linear(1, 1)), tmp_path / "tuned")

@@ -156,7 +156,7 @@ def open_checkpoint(folder: Path | str) -> Checkpoint:
     Raises:
         ConfigError: it is no folder of Phi-4-multimodal, or a file is missing, cut off or only a pointer to one.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # what is tuned remembers it, and may be used from elsewhere
     if not folder.is_dir():
         raise ConfigError(
             f"no folder {folder}; expected that of Phi-4-multimodal-instruct, fetched from its repository"
