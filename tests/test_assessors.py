@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 ROW = json.loads((EXAMPLES / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
 
 
+@cache
+def embedded(config: AssessorConfig) -> Assessor:
+    """Of the embedded models, loaded once."""
+    return Assessor(config)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Borrowed:
     """Makes the reports of the embedded models, and signs them; cannot follow a reader."""
@@ -54,7 +61,7 @@ class Borrowed:
         pronunciations: Sequence[Sequence[str]] | None = None,
         reference: AudioSource | Audio | None = None,
     ) -> Report:
-        own = Assessor(replace(self.config, backend="embedded"))
+        own = embedded(replace(self.config, backend="embedded"))
         report = own.assess(audio, text, sample_rate=sample_rate, lexicon=lexicon, pronunciations=pronunciations)
         total = None if report.utterance.total is None else report.utterance.total + self.off_by
         return replace(

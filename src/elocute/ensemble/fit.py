@@ -6,7 +6,7 @@ should be larger. Negative weights are not allowed: a member that would get one 
 
 Whether members are calibrated at all, and how strong the penalty is, is chosen by leaving out fold after fold of
 speakers. Members that learned from the same people's scores are on their scale already, and a line more, through
-scores of which a few bad speakers decide, makes them worse (docs/experiments.md, section 40).
+scores of which a few bad speakers decide, makes them worse (docs/experiments.md).
 
 Source: Breiman, "Stacked regressions", Machine Learning 24 (1996); weights 0 or more as there. Deviates: the penalty is
 on the distance from equal weights (there on their size).
