@@ -126,17 +126,20 @@ def test_a_weak_form_is_no_error_unless_forms_are_fixed() -> None:
     assert [(item.expected, item.actual) for item in fixed.mispronunciations] == [("UW", "AH")]
 
 
-def test_doubt_is_told_and_low_sensitivity_does_not_flag_it() -> None:
+def test_doubt_is_told_and_flagged_by_sensitivity() -> None:
     doubts = {" S": {" S": 0.45, " Z": 0.4}}
     said = "AY S IH NG K S OW"
-    flagged = assessed(said, doubts=doubts)
+    flagged = assessed(said, doubts=doubts, settings={"sensitivity": "high"})
     assert [item.type for item in flagged.mispronunciations] == ["substitution"]
-    low = assessed(said, doubts=doubts, settings={"sensitivity": "low"})
-    assert low.mispronunciations == ()
-    assert low.words[1].phonemes[0].is_unsure
+    normal = assessed(said, doubts=doubts)
+    assert normal.mispronunciations == ()
+    assert normal.words[1].phonemes[0].is_unsure
     # The S of "so" is what it should be, but hardly.
-    assert low.words[2].phonemes[0].is_unsure
-    assert low.words[2].phonemes[0].probability == pytest.approx(0.55, abs=0.02)
+    assert normal.words[2].phonemes[0].is_unsure
+    assert normal.words[2].phonemes[0].probability == pytest.approx(0.55, abs=0.02)
+    surer = {" S": {" S": 0.7, " Z": 0.2}}
+    assert len(assessed(said, doubts=surer).mispronunciations) == 1
+    assert assessed(said, doubts=surer, settings={"sensitivity": "low"}).mispronunciations == ()
 
 
 def test_scores_are_the_models_expectation() -> None:

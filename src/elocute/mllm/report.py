@@ -38,7 +38,7 @@ from elocute.report_parts import (
 )
 from elocute.types import Audio, Canonical, Phone, Word
 
-SURE = {"low": 0.5, "normal": 0.0, "high": 0.0}
+SURE = {"low": 0.8, "normal": 0.5, "high": 0.0}
 """Probability that the model must have given to another phone for it to be flagged, by sensitivity."""
 UNSURE = 0.5
 """A phone that was heard as it should be with less than this probability is neither right nor wrong."""
