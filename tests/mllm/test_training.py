@@ -24,7 +24,7 @@ from elocute.mllm.batches import BatchMaker, Draw
 from elocute.mllm.collate import IGNORED, Collator
 from elocute.mllm.dry_run import check_gradients, dry_run
 from elocute.mllm.launching import Launch, launch
-from elocute.mllm.learning import CtcHead, answer_loss, flat_labels, learning_rate
+from elocute.mllm.learning import CtcHead, answer_loss, flat_labels, learning_rate, orthogonality
 from elocute.mllm.model import load_tuned
 from elocute.mllm.processing import load_processor, token_ids
 from elocute.mllm.recipe import AugmentationTable, TrainingTable, read_phi4_recipe
@@ -172,6 +172,20 @@ def test_other_kinds_of_adapters_are_trained(corpus: Path, released: Path, tmp_p
     if method == "adalora":  # the last pruning is at update 7: what goes on after it must know what was pruned
         train(corpus, tmp_path / "run", *changes, model=released, **stop_at(8))
         assert train(corpus, tmp_path / "run", *changes, model=released)["progress"]["step"] == 10
+
+
+def test_adalora_s_term_is_peft_s(corpus: Path, released: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="the extra 'phi4' is not installed")
+    launched, _ = ready(corpus, tmp_path / "run", *LORA, "adapter.method=adalora", "training.length=10", model=released)
+    batch = BatchMaker.of(launched.run).plain([0, 1], torch.device("cpu"))
+    model = launched.model.eval()
+    with torch.no_grad():
+        theirs = model(**batch.inputs, labels=batch.labels).loss
+        plain = answer_loss(model(**batch.inputs).logits, batch) / batch.answer_tokens
+        term = orthogonality(model)
+    assert term is not None
+    assert (theirs - plain).item() == pytest.approx(term.item(), rel=1e-3)
+    assert orthogonality(torch.nn.Linear(2, 2)) is None
 
 
 def test_small_batches_give_the_update_of_a_large_one(corpus: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from elocute.errors import MissingExtraError
+from elocute.mllm.adapters import NAME
 from elocute.mllm.assembling import audio_of
 from elocute.mllm.bank import UNKNOWN_LABEL, Batch
 from elocute.mllm.collate import IGNORED
@@ -113,6 +114,24 @@ def flat_labels(batch: Batch, frames: int) -> Tensor:
     place = (active.cumsum(dim=1) - 1) * counts // active.sum(dim=1, keepdim=True).clamp_min(1)
     phones = batch.phones.gather(1, place.clamp(min=0).minimum((counts - 1).clamp_min(0)))
     return torch.where(active, phones, 0).masked_fill(~inside, IGNORED)
+
+
+def orthogonality(model: Any) -> Tensor | None:
+    """What AdaLoRA adds to the loss: how far its matrices are from orthogonal (Zhang et al. 2023, Eq. 4).
+
+    None for other adapters. peft adds it to a loss that the model computes; ours is computed outside of it.
+    """
+    config = getattr(model, "peft_config", {}).get(NAME)
+    weight = getattr(config, "orth_reg_weight", None)
+    if weight is None:
+        return None
+    found = []
+    for name, matrix in model.named_parameters():
+        if ".lora_A." in name or ".lora_B." in name:
+            product = matrix @ matrix.T if ".lora_A." in name else matrix.T @ matrix
+            found.append((product - torch.eye(len(product), device=product.device)).norm())
+    total: Tensor = weight * torch.stack(found).mean()
+    return total
 
 
 def trained(model: Any, head: nn.Module | None) -> list[nn.Parameter]:

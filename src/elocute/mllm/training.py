@@ -29,7 +29,7 @@ from elocute.mllm.adapters import after_update
 from elocute.mllm.bank import Bank, Batch
 from elocute.mllm.batches import BatchMaker, Draw
 from elocute.mllm.examples import Example
-from elocute.mllm.learning import CtcHead, answer_loss, learning_rate, make_optimizer, trained
+from elocute.mllm.learning import CtcHead, answer_loss, learning_rate, make_optimizer, orthogonality, trained
 from elocute.mllm.measuring import Measured, measure
 from elocute.mllm.recipe import Phi4Recipe
 from elocute.mllm.state import Phi4Progress, keep, load_progress, save_progress
@@ -205,8 +205,9 @@ class Phi4Trainer:
             self.sums[2] += heard.detach().double()
             self.sums[3] += len(batch.sizes)
             total = total + table.ctc_weight * heard / recordings
-        if self.run.penalty is not None:
-            total = total + self.run.penalty(self.model) / parts
+        for term in (None if self.run.penalty is None else self.run.penalty(self.model), orthogonality(self.model)):
+            if term is not None:
+                total = total + term / parts
         return total
 
     def _share_gradients(self, head: CtcHead) -> None:
