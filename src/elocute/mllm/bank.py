@@ -202,21 +202,10 @@ def collate(
     device = spectra.values.device
     lengths = torch.from_numpy(spectra.lengths)
     sizes = tuple(-(-int(length) // stride) for length in lengths)
-    rows = [
-        np.concatenate((item.before, np.full(size, audio_id), item.after))
-        for item, size in zip(tokens, sizes, strict=True)
-    ]
-    longest = _rounded(max(map(len, rows)), multiples[1])
     frames = _rounded(int(lengths.max()), multiples[0])
-    ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
-    labels = np.full((len(rows), longest), IGNORED, dtype=np.int64)
-    attention = np.zeros((len(rows), longest), dtype=np.int64)
-    phones = np.zeros((len(rows), max(len(item.phones) for item in tokens)), dtype=np.int64)
-    for number, (row, item) in enumerate(zip(rows, tokens, strict=True)):
-        end = len(row)
-        ids[number, :end] = row
-        attention[number, :end] = 1
-        labels[number, end - item.learned : end] = row[end - item.learned :]
+    ids, labels, attention = _rows(tokens, sizes, audio_id, pad_id, multiples[1])
+    phones = np.zeros((len(tokens), max(len(item.phones) for item in tokens)), dtype=np.int64)
+    for number, item in enumerate(tokens):
         phones[number, : len(item.phones)] = item.phones
     if answer_noise and rng is not None:
         said = labels[labels != IGNORED]
@@ -228,18 +217,37 @@ def collate(
         "audio_input_features": F.pad(spectra.values, (0, 0, 0, frames - spectra.values.shape[1])),
         "audio_embed_sizes": torch.tensor(sizes),
     }
-    if len(rows) > 1 or frames > int(lengths.max()):  # the processor gives none to a single recording
+    if len(tokens) > 1 or frames > int(lengths.max()):  # the processor gives none to a single recording
         mask = torch.arange(frames)[None] < lengths[:, None]
         inputs["audio_attention_mask"] = mask.to(device, non_blocking=True)
     return Batch(
         inputs=inputs,
         labels=torch.from_numpy(labels).to(device, non_blocking=True),
         answer_tokens=sum(item.learned for item in tokens),
-        longest_answer=longest - min(len(row) - item.learned for row, item in zip(rows, tokens, strict=True)),
+        longest_answer=labels.shape[1] - int((labels != IGNORED).argmax(axis=1).min()),
         sizes=sizes,
         phones=torch.from_numpy(phones),
         phone_counts=tuple(len(item.phones) for item in tokens),
     )
+
+
+def _rows(
+    tokens: Sequence[Tokens], sizes: Sequence[int], audio_id: int, pad_id: int, multiple: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids, labels and which of them are no padding, shape (B, L) each."""
+    rows = [
+        np.concatenate((item.before, np.full(size, audio_id), item.after))
+        for item, size in zip(tokens, sizes, strict=True)
+    ]
+    shape = (len(rows), _rounded(max(map(len, rows)), multiple))
+    ids, labels = np.full(shape, pad_id, dtype=np.int64), np.full(shape, IGNORED, dtype=np.int64)
+    attention = np.zeros(shape, dtype=np.int64)
+    for number, (row, item) in enumerate(zip(rows, tokens, strict=True)):
+        end = len(row)
+        ids[number, :end] = row
+        attention[number, :end] = 1
+        labels[number, end - item.learned : end] = row[end - item.learned :]
+    return ids, labels, attention
 
 
 def _rounded(count: int, multiple: int) -> int:
