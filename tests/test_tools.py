@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -44,6 +45,32 @@ def test_replicas_behind_nginx() -> None:
     shares = re.findall(r"^answered by  \S+: (\d+), \S+: (\d+)$", done.stdout, re.MULTILINE)
     assert sum(map(int, shares[0])) == 13  # and one to see that nginx runs
     assert re.search(r"^scale-out    2 replicas \d", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_workers_can_be_held_to_a_share_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(TOOLS)
+    from served import Running, cpu_by_process, throttled
+
+    # A "server" that waits, and its worker, which never would.
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    server = subprocess.Popen([sys.executable, "-c", code])
+    running = Running(port=0, pid=server.pid, log=TOOLS, scratch=TOOLS)
+    workers: list[int] = []
+    try:
+        while not workers or cpu_by_process(server.pid)[workers[0]] < 0.05:
+            workers = [one for one in cpu_by_process(server.pid) if one != server.pid]
+            time.sleep(0.01)
+        before, begin_s = cpu_by_process(server.pid)[workers[0]], time.monotonic()
+        with throttled([running], 0.1):
+            time.sleep(1.5)
+            share = (cpu_by_process(server.pid)[workers[0]] - before) / (time.monotonic() - begin_s)
+        assert 0.01 < share < 0.3
+        assert Path(f"/proc/{workers[0]}/stat").read_text().rpartition(")")[2].split()[0] != "T"  # it may go on
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        server.wait(20)
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")

@@ -10,7 +10,8 @@ allowed are 200 and 429 ("busy"; the client then waits as it is told). Exit code
 a temporary file left, or (soak) memory that grows. Clients run on the cores that the server has, too.
 
 With several replicas the load goes to one of them and to all of them by turns, each time through nginx, so that a
-machine that others use as well gives a fair ratio.
+machine that others use as well gives a fair ratio. Where it has fewer cores than replicas and clients want, `--share
+0.2` holds each worker to a fifth of a core, which is as if every replica had a machine, if a slow one, of its own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from served import (
     machine,
     recordings,
     serving,
+    throttled,
 )
 
 FLAT_MB = 10.0
@@ -218,6 +220,9 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of each server")
     parser.add_argument("--replicas", type=int, default=1, help="servers; more than one stand behind nginx")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="with replicas: of a core for each worker, as on machines of their own"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="with replicas: write the figures there")
     parser.add_argument("--turns", type=int, default=3, help="with replicas: so often one of them, and all of them")
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
@@ -309,7 +314,8 @@ def scaled(sent: list[Sent], options: argparse.Namespace) -> int:
         for turn in range(options.turns):
             for count in sorted(rates, reverse=turn % 2 == 1):
                 before = groups[count].resident_mb()
-                tally, took_s = load(groups[count], sent, options)
+                with throttled(servers, options.share):
+                    tally, took_s = load(groups[count], sent, options)
                 print(f"replicas     {count}, turn {turn + 1}")
                 report(tally, took_s, before, groups[count].resident_mb())
                 rates[count].append(len(tally.seconds) / took_s)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections import Counter
@@ -247,6 +248,11 @@ def balanced(servers: Sequence[Running]) -> Iterator[Running]:
 
 def cpu_seconds(pid: int) -> float:
     """What a process and all below it have taken of processors, s; those that ended do not count (Linux)."""
+    return sum(cpu_by_process(pid).values())
+
+
+def cpu_by_process(pid: int) -> dict[int, float]:
+    """What a process and those below it have taken of processors, s, by their ids."""
     ticks, parents = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -261,7 +267,47 @@ def cpu_seconds(pid: int) -> float:
             one = parents[one]
         return one == pid
 
-    return sum(count for one, count in ticks.items() if is_below(one)) / os.sysconf("SC_CLK_TCK")
+    return {one: count / os.sysconf("SC_CLK_TCK") for one, count in ticks.items() if is_below(one)}
+
+
+@contextmanager
+def throttled(servers: Sequence[Running], share: float) -> Iterator[None]:
+    """Let the workers of some servers have a share of a core each, as on small machines of their own (1: all of it).
+
+    A worker that has had its share of the time so far is stopped for a moment, as `cpulimit` does.
+    """
+    ending = threading.Event()
+
+    def hold() -> None:
+        workers = [one for server in servers for one in cpu_by_process(server.pid) if one != server.pid]
+        begun = {
+            one: (time.monotonic(), seconds)
+            for server in servers
+            for one, seconds in cpu_by_process(server.pid).items()
+        }
+        while not ending.wait(0.02):
+            for server in servers:
+                for one, seconds in cpu_by_process(server.pid).items():
+                    if one in workers:
+                        at_s, before_s = begun[one]
+                        allowed_s = share * (time.monotonic() - at_s)
+                        # Time not used is not saved up, beyond a tenth of a second.
+                        if allowed_s - (seconds - before_s) > 0.1:
+                            begun[one] = (time.monotonic(), seconds - 0.1 * share)
+                        os.kill(one, signal.SIGSTOP if seconds - before_s > allowed_s else signal.SIGCONT)
+        for one in workers:
+            os.kill(one, signal.SIGCONT)
+
+    if share >= 1:
+        yield
+        return
+    thread = threading.Thread(target=hold, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
 
 
 def answered_by(log: Path) -> Counter[str]:
