@@ -79,6 +79,7 @@ def test_a_replica_that_goes_away_or_is_busy_costs_nobody_an_answer(monkeypatch:
     monkeypatch.syspath_prepend(TOOLS)
     from served import Client, Running, balanced
 
+    GONE = 0
     status = {}
 
     class Replica(BaseHTTPRequestHandler):
@@ -89,7 +90,10 @@ def test_a_replica_that_goes_away_or_is_busy_costs_nobody_an_answer(monkeypatch:
 
         def do_POST(self) -> None:
             assert self.rfile.read(int(self.headers["Content-Length"])) == b"sound" * 1000
-            self.answer(status[self.server.server_address[1]])
+            if (code := status[self.server.server_address[1]]) == GONE:
+                self.close_connection = True
+            else:
+                self.answer(code)
 
         def answer(self, code: int) -> None:
             body = f"{self.server.server_address[1]} {self.headers['Host']}".encode()
@@ -123,6 +127,8 @@ def test_a_replica_that_goes_away_or_is_busy_costs_nobody_an_answer(monkeypatch:
             assert client.ask("GET", "/metrics").status == 403
             status.update({ports[0]: 200, ports[1]: 200})
             assert [ask()[0] for _ in range(6)] == [200] * 6
+            status[ports[0]] = GONE  # it dies with requests under way, and then is not there
+            assert {ask() for _ in range(6)} == other
             replicas[0].shutdown()
             replicas[0].server_close()
             assert {ask() for _ in range(6)} == other
