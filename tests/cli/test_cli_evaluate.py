@@ -105,9 +105,8 @@ def test_predictions_are_kept_under_a_name_of_their_own(corpus: Path, fake: Path
     assert len(read_predictions(kept).utterances) == 3
     assert "from the predictions stored" in invoke(corpus, "--limit", 3).stderr
     assert len(list(fake.iterdir())) == 3
-    monkeypatch.setattr(
-        evaluate_run, "configuration", lambda config, lexicon: json.dumps({"models": {}, "elocute": "9"})
-    )
+    other = json.dumps({"models": {}, "elocute": "9", "settings": {"backend": "embedded"}})
+    monkeypatch.setattr(evaluate_run, "configuration", lambda config, lexicon: other)
     done = invoke(corpus, "--limit", 3, code=1)
     assert "was made by other models or another version; make it again with --fresh" in done.stderr
     invoke(corpus, "--limit", 3, "--fresh", "--workers", 1)
