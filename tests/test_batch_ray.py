@@ -26,7 +26,7 @@ from elocute.batch.output import RunIdentity
 from elocute.batch.partitions import Plan, plan_partitions
 from elocute.batch.parts import begin_parts, finish_parts, part_name, read_parts, write_part
 from elocute.batch.places import place_of
-from elocute.batch.ray import Cluster, run_ray_batch
+from elocute.batch.ray import Cluster, _Run, run_ray_batch
 from elocute.batch.ray_worker import Job, Worker
 from elocute.batch.tracker import Tracker
 from elocute.errors import ConfigError
@@ -246,6 +246,14 @@ def test_what_concerns_all_rows_is_told(
     assert message in result["message"][0]
 
 
+def test_what_a_worker_tells_of_all_rows_ends_the_run(tmp_path: Path) -> None:
+    plan = planned(tmp_path / "in")
+    begun = begin_parts(str(tmp_path / "out"), plan, identity=IDENTITY, partition_rows=32, fresh=False)
+    told = {"fatal": "ConfigError", "message": "no model of that name; see `elocute models`"}
+    with pytest.raises(ConfigError, match="^no model of that name; see `elocute models`$"):
+        _Run(None, plan, begun, None)._count(told, None)
+
+
 # --- a cluster --------------------------------------------------------------------------------------------------------
 
 
@@ -303,10 +311,9 @@ def test_rows_are_those_of_one_machine_though_a_worker_is_killed_and_a_row_meets
 
 def test_what_is_done_is_not_done_again(cluster: None, tmp_path: Path) -> None:
     manifest, out = write_manifest(tmp_path, 40), tmp_path / "out"
-    with pytest.raises(ConfigError, match="^no model of that name; see `elocute models`$"):
-        run(manifest, out, FakeFactory(no_model=True))
     plan = plan_partitions(str(manifest), workers=2, partition_rows=10)
-    folder = place_of(str(out))
+    identity = RunIdentity(manifest_sha256=plan.sha256, configuration="fake")
+    folder = begin_parts(str(out), plan, identity=identity, partition_rows=10, fresh=False).folder
     for number in (0, 1, 3):
         write_part(folder, number, answers(range(number * 10, number * 10 + 10)))
     pids = tmp_path / "pids"
