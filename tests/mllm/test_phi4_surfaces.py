@@ -111,6 +111,9 @@ def test_the_run_tells_how_to_ask(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"recipe": {}}')
     with pytest.raises(ConfigError, match="how the model was asked"):
         read_asked(tmp_path)
+    (tmp_path / "run.json").write_text('{"prompts": "0", "recipe": {}}')
+    with pytest.raises(ConfigError, match="asked in version 0 of the prompts; this version of elocute asks in version"):
+        read_asked(tmp_path)
 
 
 def test_an_adapter_finds_its_base_or_is_told(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from elocute.mllm.launching import Launch, launch
 from elocute.mllm.learning import CtcHead, answer_loss, flat_labels, learning_rate, orthogonality
 from elocute.mllm.model import load_tuned
 from elocute.mllm.processing import load_processor, token_ids
+from elocute.mllm.prompts import PROMPTS_VERSION
 from elocute.mllm.recipe import AugmentationTable, TrainingTable, read_phi4_recipe
 from elocute.mllm.released import write_released_layout
 from elocute.mllm.training import Phi4Trainer, make_accelerator, train_phi4
@@ -256,6 +257,11 @@ def test_the_clock_ends_a_process_and_a_training(corpus: Path, tmp_path: Path) -
 def test_a_loss_that_is_no_number_ends_it(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the loss is nan after update 2; lower training.learning_rate"):
         train(corpus, tmp_path / "run", "training.learning_rate=1e30", "training.clip=1e30", NOBODY)
+    # What broke off still tells how its model is to be asked.
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["recipe"]["data"]["style"] == "short"
+    assert record["prompts"] == PROMPTS_VERSION
+    assert not record["progress"]["is_done"]
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])

@@ -287,13 +287,19 @@ def read_asked(folder: Path) -> Asked:
     """How a model was trained to be asked: from the run that it lies in; the defaults without one.
 
     Raises:
-        ConfigError: the run says it in another way than this version does.
+        ConfigError: the run says it in another way than this version does, or was asked in other words.
     """
     found = run_file(folder)
     if found is None:
         return Asked()
+    record = read_object(found)
+    if record.get("prompts", PROMPTS_VERSION) != PROMPTS_VERSION:
+        raise ConfigError(
+            f"{found}: the model was asked in version {record['prompts']} of the prompts; this version of elocute asks "
+            f"in version {PROMPTS_VERSION}: train it again, or use the version that trained it"
+        )
     try:
-        data = read_object(found)["recipe"]["data"]
+        data = record["recipe"]["data"]
         return Asked(style=data["style"], control_token=data["control_token"], word_delimiter=data["word_delimiter"])
     except (KeyError, TypeError) as error:
         raise ConfigError(

@@ -31,6 +31,7 @@ from elocute.mllm.batches import BatchMaker, Draw
 from elocute.mllm.examples import Example
 from elocute.mllm.learning import CtcHead, answer_loss, learning_rate, make_optimizer, orthogonality, trained
 from elocute.mllm.measuring import Measured, measure
+from elocute.mllm.prompts import PROMPTS_VERSION
 from elocute.mllm.recipe import Phi4Recipe
 from elocute.mllm.state import Phi4Progress, keep, load_progress, save_progress
 from elocute.training.ctc import board
@@ -147,6 +148,8 @@ class Phi4Trainer:
             run.out.mkdir(parents=True, exist_ok=True)
             cut_curve(run.out, progress.step)
             self.board = board(run.out, progress.step)
+            # Whoever stops this for good has a model all the same, and must know how it was asked.
+            self._write_record()
         if not progress.is_done:
             self.wrapped.train()
             before_s, begun, is_over = progress.spent_s, time.monotonic(), False
@@ -154,7 +157,9 @@ class Phi4Trainer:
                 self._update()
                 is_over = self._after_update(before_s, begun)
             self._save()
-        return self._finish()
+        if self.accelerator.is_main_process:
+            self.board.close()
+        return self._write_record()
 
     def _update(self) -> None:
         """One update of the weights."""
@@ -354,10 +359,11 @@ class Phi4Trainer:
             **self.run.facts,
         }
 
-    def _finish(self) -> dict[str, Any]:
-        """Write the record of the run."""
+    def _write_record(self) -> dict[str, Any]:
+        """What the run is and how far it came, written to `run.json`."""
         record = {
             **self.facts,
+            "prompts": PROMPTS_VERSION,
             "progress": asdict(self.progress),
             "processes": self.accelerator.num_processes,
             "distributed": str(self.accelerator.distributed_type),
@@ -372,6 +378,5 @@ class Phi4Trainer:
             "torch": torch.__version__,
         }
         if self.accelerator.is_main_process:
-            self.board.close()
             (self.run.out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         return record
