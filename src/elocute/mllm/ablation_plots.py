@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ _PLACE = re.compile(r"layers\.(\d+)\.(.+)$")
 _CELL, _HIGH, _LEFT, _TOP = 22.0, 15.0, 96.0, 20.0
 _SHOWN = ("wer", "per", "ppl", "pcc_total")
 """Metrics that are drawn; the others stand in the table."""
+_RATIOS = ("ppl",)
+"""Those whose axis is logarithmic: a model without any adaptation is twenty times as perplexed."""
 
 Map = Mapping[str, float]
 
@@ -137,11 +140,18 @@ def _panel(drawing: Drawing, table: Table, name: str, left: float, wide: float, 
     """One metric."""
     ends = [value for row in table.rows for value in _ends(row, name)]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    margin = 0.05 * (high - low) or 1.0
-    scale = Scale(low=low - margin, high=high + margin, start=left, end=left + wide)
+    bent: Callable[[float], float] = math.log if name in _RATIOS and low > 0 else float
+    margin = 0.05 * (bent(high) - bent(low)) or 1.0
+    straight = Scale(low=bent(low) - margin, high=bent(high) + margin, start=left, end=left + wide)
+
+    def scale(value: float) -> float:
+        return straight(bent(value))
+
     way = "more" if METRICS[name].is_better_high else "less"
     drawing.text(left, 18, f"{METRICS[name].title} ({way} is better)", "strong")
-    for value in ticks(scale.low, scale.high, 4):
+    rounds = [n * 10**power for power in range(-1, 5) for n in (1, 2, 5)]
+    inside = [value for value in rounds if low <= value <= high]
+    for value in ticks(straight.low, straight.high, 4) if bent is float else inside:
         drawing.line(scale(value), 30, scale(value), bottom, "grid")
         drawing.text(scale(value), bottom + 14, f"{value:g}", "muted", anchor="middle")
     for index, row in enumerate(table.rows):
