@@ -18,8 +18,9 @@ setup: $(VENV)/.dev ## everything a contributor needs: the core, training and de
 demo: $(VENV)/.core ## install the core (no torch) and assess the recordings in examples/
 	@$(BIN)/python examples/run.py
 
+# Files of tests go to as many processes as there are cores, at most four.
 test: $(VENV)/.dev ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .

@@ -268,8 +268,9 @@ def test_logs_hold_neither_text_nor_audio_unless_asked(
             post(server, text="Zanzibar is far away.", l1="zh")
         lines = [JsonLines().format(record) for record in caplog.records if record.name.startswith("elocute")]
         assert any("Zanzibar" in line for line in lines) == is_there
-        (request,) = [json.loads(line) for line in lines if '"request"' in line]
-        assert (request["status"], request["path"], request["l1"]) == (200, "/v1/assess", "zh")
+        # A request to another test's server may be logged as late as now.
+        (request,) = [json.loads(line) for line in lines if '"request"' in line and json.loads(line).get("l1") == "zh"]
+        assert (request["status"], request["path"]) == (200, "/v1/assess")
         assert {"upload_ms", "queue_ms", "decode_ms", "assess_ms", "write_ms", "audio_s", "request_id"} <= set(request)
 
 

@@ -176,7 +176,7 @@ def test_it_learns_and_the_folder_is_a_backend(corpus: Path, tmp_path: Path) -> 
     assert record["progress"]["best_per"] == min(rates) < 0.5
     assert list((tmp_path / "tensorboard").iterdir())
     backend = load_backend(f"hf:{tmp_path}")
-    assert check_backend(backend)[-1] == "deterministic"
+    assert {"deterministic", "batch"} <= set(check_backend(backend))
     # What the backend hears in held-out recordings is what the training measured.
     run, phones = make_run(corpus, tmp_path, recipe)
     from elocute.audio import load_audio
