@@ -300,7 +300,7 @@ def test_a_bug_stops_the_run_and_names_the_row(factory: FakeFactory, message: st
     with pytest.raises(RuntimeError, match=message) as caught:
         run(manifest, tmp_path / "out.jsonl", make_assessor=factory)
     assert not isinstance(caught.value, BatchError)
-    assert "in assess" in str(caught.value.__cause__.__cause__) or "in _answer" in str(caught.value.__cause__.__cause__)
+    assert "in assess" in str(caught.value.__cause__.__cause__) or "in answer" in str(caught.value.__cause__.__cause__)
     assert run(manifest, tmp_path / "out.jsonl").resumed == 3
 
 
@@ -371,3 +371,9 @@ def test_ctrl_c_stops_quietly_and_the_run_goes_on(tmp_path: Path) -> None:
     assert complaints.count("Traceback") == 1
     assert run(manifest, out).resumed >= 3
     assert len(read(out)) == 60
+
+
+def test_a_worker_is_set_up_before_numpy_is_there() -> None:
+    """numpy reads once, when it is loaded, how many threads its products take; two a core double a batch's time."""
+    code = "import sys, elocute.batch.worker; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

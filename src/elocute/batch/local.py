@@ -13,11 +13,7 @@ In each of the last three cases the rows written so far stay, and the same call 
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
-import pickle
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -28,10 +24,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from elocute.batch import worker
 from elocute.batch.answers import Answer
 from elocute.batch.answers import AssessRow as AssessRow
 from elocute.batch.manifest import ManifestRow, read_manifest
-from elocute.batch.many import answer_rows, task_rows
+from elocute.batch.many import task_rows
 from elocute.batch.output import BatchOutput, RunIdentity
 from elocute.errors import BatchError, ConfigError, ElocuteError
 
@@ -151,8 +148,8 @@ def _answers(
         max_workers=workers,
         # A fork would copy the threads' locks of whatever the caller has loaded.
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(pickled(make_assessor),),
+        initializer=worker.start,
+        initargs=(worker.pickled(make_assessor),),
     )
     waiting: deque[tuple[Sequence[ManifestRow], Future[list[Answer]]]] = deque()
     ahead = workers * max(2, _ROWS_AHEAD // len(tasks[0]))
@@ -160,7 +157,7 @@ def _answers(
         for task in tasks:
             if len(waiting) >= ahead:
                 yield from _result(*waiting.popleft())
-            waiting.append((task, pool.submit(_answer, task)))
+            waiting.append((task, pool.submit(worker.answer, task)))
         while waiting:
             yield from _result(*waiting.popleft())
     finally:
@@ -177,46 +174,3 @@ def _result(task: Sequence[ManifestRow], future: Future[list[Answer]]) -> list[A
     first, last = task[0], task[-1]
     where = f"row {first.id!r} ({first.audio})" if len(task) == 1 else f"one of the rows {first.id!r} to {last.id!r}"
     raise RuntimeError(f"{where} met a bug: {type(error).__name__}: {error}") from error
-
-
-def pickled(make_assessor: Callable[[], AssessRow]) -> bytes:
-    """The factory as bytes, so that a worker sets itself up before it imports what the factory needs."""
-    try:
-        return pickle.dumps(make_assessor)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            f"make_assessor cannot be sent to worker processes ({error}); "
-            "give a function of a module, a functools.partial or a frozen dataclass with __call__"
-        ) from error
-
-
-# State of a worker process; the parent never touches it.
-_factory = b""
-_assess: AssessRow | None = None
-
-
-def _start_worker(factory: bytes) -> None:
-    """Set up a worker process."""
-    global _factory
-    _factory = factory
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    # Ctrl-C goes to the whole process group; the parent alone decides how to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """End this worker when its parent was killed: nobody is left to take the answers."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-def _answer(task: Sequence[ManifestRow]) -> list[Answer]:
-    """Assess the rows of a task in a worker."""
-    global _assess
-    if _assess is None:
-        _assess = pickle.loads(_factory)()
-    return answer_rows(_assess, task)

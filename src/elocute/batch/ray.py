@@ -28,13 +28,14 @@ from typing import Any
 
 import elocute.errors
 from elocute.batch.answers import AssessRow
-from elocute.batch.local import BatchSummary, pickled, usable_cores
+from elocute.batch.local import BatchSummary, usable_cores
 from elocute.batch.manifest import is_address
 from elocute.batch.output import RunIdentity
 from elocute.batch.partitions import Partition, Plan, plan_partitions
 from elocute.batch.parts import Begun, begin_parts, earlier_partition_rows, finish_parts
 from elocute.batch.ray_worker import Job, Worker
 from elocute.batch.tracker import Tracker
+from elocute.batch.worker import pickled
 from elocute.errors import BatchError, ConfigError, ElocuteError, MissingExtraError
 
 _LOG = logging.getLogger(__name__)

@@ -56,8 +56,7 @@ class Worker:
         self._tracker = tracker
         self._assess: AssessRow | None = None
         self._bugs: list[str] = []
-        for library in ("OMP", "OPENBLAS", "MKL"):
-            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+        # Ray keeps numerical libraries to one thread (OMP_NUM_THREADS), as it gives each worker one core.
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Answer a partition and write its part; one row that says what came of it."""

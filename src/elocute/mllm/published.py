@@ -6,8 +6,8 @@ test split of speechocean762; nothing was run here.
 Its F1 comes without a rule of alignment. As errors that are found it cannot be: at PER .114 there are far more edits
 than mispronounced phones, and precision could not pass .34. As tokens that agree after alignment it would be above .9.
 As tokens that agree at the same place, it is what such a PER gives: transcripts of our own phone recogniser of 250
-recordings of the corpus have PER .083, .934 after alignment and .756 in place; the table has .724 at PER .114. So that is
-how we read it (`Matches`, "in place").
+recordings of the corpus have PER .083, .934 after alignment and .756 in place; the table has .724 at PER .114. So that
+is how we read it (`Matches`, "in place").
 """
 
 from __future__ import annotations
