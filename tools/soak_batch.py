@@ -29,15 +29,15 @@ from typing import Any
 # Spawned workers read this file before they set themselves up, and numpy would have threads of its own in each.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from served import machine  # noqa: E402
+from served import machine
 
-from elocute.audio import load_audio  # noqa: E402
-from elocute.batch.answers import AssessRow  # noqa: E402
-from elocute.batch.local import run_batch  # noqa: E402
-from elocute.batch.manifest import ManifestRow, read_manifest  # noqa: E402
-from elocute.batch.ray import Cluster, run_ray_batch  # noqa: E402
-from elocute.cli.batch import AssessorFactory  # noqa: E402
-from elocute.config import AssessorConfig  # noqa: E402
+from elocute.audio import load_audio
+from elocute.batch.answers import AssessRow
+from elocute.batch.local import run_batch
+from elocute.batch.manifest import ManifestRow, read_manifest
+from elocute.batch.ray import Cluster, run_ray_batch
+from elocute.cli.batch import AssessorFactory
+from elocute.config import AssessorConfig
 
 FLAT_MB = 20.0
 
