@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import version
 
 from elocute.report import AudioFacts, Mispronunciation, WordReport
-from elocute.types import Audio, AudioQuality, Canonical, Phone
+from elocute.types import Audio, AudioQuality, Canonical
 
 FAINT_DB = -45.0
 NOISY_DB = 10.0
@@ -52,11 +52,6 @@ def text_warnings(canonical: Canonical) -> list[str]:
     """What about the text makes scores less certain."""
     guessed = [word.text for word in canonical if word.source == "g2p"]
     return [f"not in the lexicon, pronunciation guessed: {', '.join(guessed)}"] if guessed else []
-
-
-def with_stress(phone: Phone) -> str:
-    """ARPABET symbol with its stress digit."""
-    return phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}"
 
 
 def mispronunciations_of(words: Sequence[WordReport]) -> tuple[Mispronunciation, ...]:

@@ -13,7 +13,7 @@ from elocute.feedback import Level
 from elocute.finding import Finding
 from elocute.gop import Extra
 from elocute.gop.match import LEAST_HEARD
-from elocute.phones import ipa_name
+from elocute.phones import ipa_name, with_stress
 from elocute.prosody.stress import SpokenStress
 from elocute.report import (
     SCHEMA_VERSION,
@@ -34,7 +34,6 @@ from elocute.report_parts import (
     scaled,
     sound_warnings,
     text_warnings,
-    with_stress,
 )
 from elocute.report_prosody import fluency_facts, prosody_facts
 from elocute.types import Float64, Phone, Word

@@ -40,7 +40,7 @@ from elocute.evaluation.localisation_splicing import (
 )
 from elocute.evaluation.splice_edges import phone_edges
 from elocute.gop import align_phones
-from elocute.phones import VOWELS, phonemize
+from elocute.phones import VOWELS, phonemize, with_stress
 from elocute.types import Audio
 
 if TYPE_CHECKING:
@@ -214,10 +214,7 @@ class _Laboratory:
         except TextError as error:
             raise Skipped("the text cannot be pronounced") from error
         phones = dictionary_phones(canonical)
-        given = tuple(
-            tuple(phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}" for phone in word.phones)
-            for word in canonical
-        )
+        given = tuple(tuple(map(with_stress, word.phones)) for word in canonical)
         fluent = replace(
             spoken,
             speaker=f"flite {voice}",

@@ -11,7 +11,7 @@ from elocute.evaluation.first_language import Places, evidence_at
 from elocute.evaluation.flite import speak_phones
 from elocute.gop.confusions import learned_prior
 from elocute.gop.said import said_posterior
-from elocute.phones import PHONES, VOWELS, phonemize
+from elocute.phones import PHONES, VOWELS, phonemize, with_stress
 from elocute.phones.l1 import L1Profile
 
 Given = tuple[str, ...]
@@ -42,10 +42,7 @@ def speak_errors(
     for number, text in enumerate(texts, start=1):
         if progress is not None:
             progress(number, len(texts))
-        given = [
-            tuple(phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}" for phone in word.phones)
-            for word in phonemize(text)
-        ]
+        given = [tuple(map(with_stress, word.phones)) for word in phonemize(text)]
         bare = [tuple(phone.rstrip("012") for phone in word) for word in given]
         error = _drawn(bare, profile, rng)
         if error is None:

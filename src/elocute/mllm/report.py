@@ -14,7 +14,7 @@ from elocute.config import AssessorConfig
 from elocute.mllm.alignment import Pair, align_phones
 from elocute.mllm.forms import best_forms
 from elocute.mllm.transcript import HeardPhones, fit_of
-from elocute.phones import PHONES, ipa_name
+from elocute.phones import PHONES, ipa_name, with_stress
 from elocute.report import (
     SCHEMA_VERSION,
     Heard,
@@ -34,7 +34,6 @@ from elocute.report_parts import (
     scaled,
     sound_warnings,
     text_warnings,
-    with_stress,
 )
 from elocute.types import Audio, Canonical, Phone, Word
 

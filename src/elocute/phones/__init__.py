@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from elocute.phones.g2p import G2P, check_g2p, load_g2p
-from elocute.phones.inventory import PHONES, VOWELS, ipa_name, parse_arpabet, parse_ipa, split_stress, to_ipa
+from elocute.phones.inventory import (
+    PHONES,
+    VOWELS,
+    ipa_name,
+    parse_arpabet,
+    parse_ipa,
+    split_stress,
+    to_ipa,
+    with_stress,
+)
 from elocute.phones.lexicon import UserLexicon
 from elocute.phones.pronounce import phonemize
 
@@ -20,4 +29,5 @@ __all__ = [
     "phonemize",
     "split_stress",
     "to_ipa",
+    "with_stress",
 ]

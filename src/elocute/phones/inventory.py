@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from elocute.errors import PhoneError
+
+if TYPE_CHECKING:
+    from elocute.types import Phone
 
 _NAMES = {
     "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "aʊ", "AY": "aɪ", "B": "b", "CH": "tʃ", "D": "d", "DH": "ð",
@@ -53,6 +57,11 @@ _DIACRITICS = frozenset("\u0361\u035c\u0303\u032a\u0325\u032c\u031a\u0306\u031f\
 def split_stress(symbol: str) -> tuple[str, int | None]:
     """ARPABET symbol without its stress digit, and the digit; None where there is none."""
     return (symbol[:-1], int(symbol[-1])) if symbol[-1].isdigit() else (symbol, None)
+
+
+def with_stress(phone: Phone) -> str:
+    """ARPABET symbol of a phone with its stress digit, where it has one; `split_stress` takes it apart."""
+    return phone.symbol if phone.stress is None else f"{phone.symbol}{phone.stress}"
 
 
 def ipa_name(symbol: str, stress: int | None = None) -> str:

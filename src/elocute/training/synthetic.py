@@ -21,7 +21,7 @@ import numpy as np
 from elocute.assets import read_asset
 from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.evaluation.stress_speech import Voice, installed, speak_stressed
-from elocute.phones import PHONES, VOWELS, parse_arpabet, phonemize, split_stress
+from elocute.phones import PHONES, VOWELS, parse_arpabet, phonemize, split_stress, with_stress
 from elocute.phones.lexicon import default_lexicon
 from elocute.training.planting import SAID_INSTEAD
 from elocute.types import SAMPLE_RATE_HZ
@@ -205,9 +205,7 @@ def _looked_up(text: str) -> Words | None:
         return None
     if any(word.source == "g2p" for word in canonical):
         return None
-    return tuple(
-        tuple(p.symbol if p.stress is None else f"{p.symbol}{p.stress}" for p in word.phones) for word in canonical
-    )
+    return tuple(tuple(map(with_stress, word.phones)) for word in canonical)
 
 
 def _common_words() -> list[tuple[str, ...]]:
