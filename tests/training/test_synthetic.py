@@ -16,7 +16,7 @@ from elocute.errors import ConfigError
 from elocute.evaluation.stress_speech import Voice
 from elocute.phones import PHONES, VOWELS, split_stress
 from elocute.training.data import synthetic_recordings
-from elocute.training.synthetic import LEFT_OUT, Sentence, plan, read_synthetic, speak, with_errors
+from elocute.training.synthetic import LEFT_OUT, Sentence, plan, read_synthetic, sentences_of, speak, with_errors
 
 TEXTS = ("she had a new car", "the museum is closed on monday", "blorptic zantrified")
 THINK = ("TH", "IH1", "NG", "K")
@@ -55,6 +55,21 @@ def test_a_third_is_spoken_as_written_and_the_rest_with_one_error_in_eight_phone
 def test_texts_that_the_lexicon_does_not_know_are_left_out():
     with pytest.raises(ConfigError, match="none of 1 texts has only words of the lexicon; give others"):
         plan(TEXTS[2:], 3, (SLT,), seed=1)
+
+
+def test_texts_come_from_folders_and_files_and_none_is_an_error(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("I think so.\n\n  Three things \n")
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "x.wav").touch()
+    (tmp_path / "transcripts.tsv").write_text("x\tgood night\n")
+    assert sentences_of([tmp_path], (), [tmp_path / "a.txt"]) == ["good night", "I think so.", "Three things"]
+    with pytest.raises(ConfigError, match="no texts to speak"):
+        sentences_of()
+    with pytest.raises(ConfigError, match="b.txt.*a sentence a line"):
+        sentences_of(files=[tmp_path / "b.txt"])
+    (tmp_path / "c.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="c.txt.*UTF-8"):
+        sentences_of(files=[tmp_path / "c.txt"])
 
 
 def test_a_listing_that_is_missing_or_broken_is_refused(tmp_path: Path):

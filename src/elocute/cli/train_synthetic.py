@@ -11,8 +11,12 @@ import typer
 
 
 def synthetic(
-    native: Annotated[list[Path], typer.Option(help="Folder of transcribed speech whose texts are read; repeatable.")],
     out: Annotated[Path, typer.Option(help="Folder to write; recordings that are in it already stay.")],
+    native: Annotated[
+        list[Path] | None, typer.Option(help="Folder of transcribed speech whose texts are read; repeatable.")
+    ] = None,
+    speechocean: Annotated[list[Path] | None, typer.Option(help="speechocean762, whose train texts are read.")] = None,
+    text: Annotated[list[Path] | None, typer.Option(help="File with a sentence a line; repeatable.")] = None,
     count: Annotated[int, typer.Option(help="Recordings; flite may refuse a few.", min=1)] = 3600,
     seed: Annotated[int, typer.Option(help="Of voices, words and errors.")] = 1,
 ) -> None:
@@ -20,11 +24,10 @@ def synthetic(
     from rich.console import Console
     from rich.progress import Progress
 
-    from elocute.corpora.transcribed import read_transcribed
-    from elocute.training.synthetic import plan, speak, voices
+    from elocute.training.synthetic import plan, sentences_of, speak, voices
 
+    texts = sentences_of(native or (), speechocean or (), text or ())
     speakers = voices()
-    texts = [utterance.text for folder in native for utterance in read_transcribed(folder)]
     card = {
         "command": shlex.join(["elocute", *sys.argv[1:]]),
         "count": count,

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from elocute.assets import read_asset
+from elocute.corpora.speechocean762 import read_speechocean762
+from elocute.corpora.transcribed import read_transcribed
 from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.evaluation.stress_speech import Voice, installed, speak_stressed
 from elocute.phones import PHONES, VOWELS, parse_arpabet, phonemize, split_stress, with_stress
@@ -31,6 +33,8 @@ _HEADER = "id\tvoice\tcanonical\tsaid"
 CARD = "card.json"
 UNHEARD = ("flite rms", "espeak en-us+f2", "espeak en-gb+m1")
 """Voices that are left out of the training, so that what it is worth can be measured on voices that it never heard."""
+MORE_ESPEAK = ("en-us+f1", "en-us+m7", "en-us+klatt4", "en-us+Michael", "en-us+Annie")
+"""Voices of espeak-ng beside those of `evaluation/stress_speech.py`."""
 NARROW_BAND = Voice(engine="flite", name="kal")
 """flite's default voice: 8 kHz, like a telephone's, so that no other task here uses it."""
 MOST_WORDS = 8
@@ -82,7 +86,32 @@ def voices() -> tuple[Voice, ...]:
         raise ConfigError("no speech synthesiser was found; install flite (and espeak-ng, for more voices)")
     if any(voice.engine == "flite" for voice in here):
         here = (*here, NARROW_BAND)
+    if any(voice.engine == "espeak" for voice in here):
+        here = (*here, *(Voice(engine="espeak", name=name) for name in MORE_ESPEAK))
     return tuple(voice for voice in here if str(voice) not in UNHEARD)
+
+
+def sentences_of(
+    native: Sequence[Path] = (), speechocean: Sequence[Path] = (), files: Sequence[Path] = ()
+) -> list[str]:
+    """Texts to draw from: what is read in folders of recordings, and the lines of text files.
+
+    The texts of the learners' corpus are worth most: an acoustic model that has heard a phrase from many learners, and
+    never otherwise than right, knows the phrase by heart.
+
+    Raises:
+        ConfigError: a folder or file is missing or not as expected, or there is no text at all.
+    """
+    texts = [utterance.text for folder in native for utterance in read_transcribed(folder)]
+    texts += [utterance.text for folder in speechocean for utterance in read_speechocean762(folder)]
+    for path in files:
+        try:
+            texts += [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}; expected a text file (UTF-8) with a sentence a line") from error
+    if not texts:
+        raise ConfigError("no texts to speak; give folders of recordings or files with a sentence a line")
+    return texts
 
 
 def plan(texts: Sequence[str], count: int, speakers: Sequence[Voice], seed: int) -> list[Sentence]:
