@@ -30,13 +30,13 @@ from elocute.ctc import NEG_INF, Lattice, lattice, logsumexp, min_frames
 from elocute.errors import AlignmentError, PhoneError
 from elocute.types import Float64, Int64, PhoneSet
 
-_BLOCK_FRAMES = 32
+BLOCK_FRAMES = 32
 """Frames worked on together; bounds the memory of a long recording and keeps a short one in the processor's cache."""
 
-_TRUSTED = 1e-250
+TRUSTED = 1e-250
 """Least total, as a share of the largest conceivable one, for which probabilities need no logarithms to be exact."""
 
-_NO_LABEL = -1
+NO_LABEL = -1
 """Stands for the neighbour beyond either end of the utterance; equal to no label."""
 
 
@@ -101,8 +101,8 @@ class _Gaps:
         after: shape (T+1, L+2), log mass of what begins in the gap; the last gap does not exist and leads nowhere.
         after_blank: its part that begins with blank.
         after_label: its part that begins with the next label.
-        left: shape (L+1,), the label before each gap, `_NO_LABEL` before the first.
-        right: shape (L+2,), the label after each gap, `_NO_LABEL` after the last.
+        left: shape (L+1,), the label before each gap, `NO_LABEL` before the first.
+        right: shape (L+2,), the label after each gap, `NO_LABEL` after the last.
     """
 
     before: Float64
@@ -217,7 +217,7 @@ def _cut(full: Lattice, bounds: Int64) -> _Gaps:
     after_label[:-1, :-2] = full.beta[:, 2 * bounds[:-1] + 1]
     # Outside the recording stand a blank before the first phone and an end mark after the last.
     before_blank[0, 0] = after_label[-1, -2] = 0.0
-    left, right = np.full(L + 1, _NO_LABEL), np.full(L + 2, _NO_LABEL)
+    left, right = np.full(L + 1, NO_LABEL), np.full(L + 2, NO_LABEL)
     left[1:], right[:-2] = full.labels[bounds[1:] - 1], full.labels[bounds[:-1]]
     return _Gaps(
         before=np.logaddexp(before_blank, before_label),
@@ -252,7 +252,7 @@ def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
     In place of say_t it carries say_t * potential_t, where potential_t bounds what any phone that is being said can
     still contribute: it leaves at the best cut, and until then every frame says its likeliest phone. In units of
     `scale`, the largest contribution that one entry could make, every factor is at most 1, so nothing exceeds T and
-    whatever underflows takes less than 1e-300 away from any total. Totals above `_TRUSTED` are therefore exact; the
+    whatever underflows takes less than 1e-300 away from any total. Totals above `TRUSTED` are therefore exact; the
     rest, few unless the recording is noise or the model certain, is left to `_say_in_logs`.
     """
     T, K = emissions.shape
@@ -278,8 +278,8 @@ def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
 
     total = np.zeros((len(gaps.left), 2, K))
     now = np.zeros((len(gaps.left), K))
-    for start in range(0, T, _BLOCK_FRAMES):
-        block = slice(start, start + _BLOCK_FRAMES)
+    for start in range(0, T, BLOCK_FRAMES):
+        block = slice(start, start + BLOCK_FRAMES)
         inflow = enter[block, :, None].repeat(K, axis=2)
         inflow[:, merges_left[0], merges_left[1]] = enter_blank[block, merges_left[0]]
         share = go_on[block, :, None] * likely[block, None]
@@ -291,7 +291,7 @@ def _say_quickly(emissions: Float64, labels: Int64, gaps: _Gaps) -> Float64:
             left[gap, into, phone] = (said[:, gap, phone] * leave_blank[gap, into, block].T).sum(axis=0)
         total += left
     with np.errstate(divide="ignore"):
-        logs = np.where(total < _TRUSTED, NEG_INF, np.log(total) + scale[:, None, None])
+        logs = np.where(total < TRUSTED, NEG_INF, np.log(total) + scale[:, None, None])
     return logs.transpose(1, 0, 2)
 
 
@@ -304,8 +304,8 @@ def _say_in_logs(frames: Float64, tokens: Int64, gap: Int64, gaps: _Gaps, blank_
     merges_left = gaps.left[gap] == tokens[:, 0]
     chain = np.full((2 * m - 1, n), NEG_INF)
     total = np.full((2, n), NEG_INF)
-    for start in range(0, len(frames), _BLOCK_FRAMES):
-        block = slice(start, min(start + _BLOCK_FRAMES, len(frames)))
+    for start in range(0, len(frames), BLOCK_FRAMES):
+        block = slice(start, min(start + BLOCK_FRAMES, len(frames)))
         cut = slice(block.start + 1, block.stop + 1)  # after each of these frames
         inflow = _side(gaps.before[block], gaps.before_blank[block], gap, merges_left)
         said = np.empty_like(inflow)
@@ -360,13 +360,13 @@ def _say_anything(full: Lattice, bounds: Int64, gaps: _Gaps) -> Float64:
 
 
 def _without(log_probs: Float64, labels: Int64) -> Float64:
-    """Log sum of each row without the column of each label, shape (T, n); `_NO_LABEL` leaves out none."""
+    """Log sum of each row without the column of each label, shape (T, n); `NO_LABEL` leaves out none."""
     frames = np.arange(len(log_probs))
     top = log_probs.argmax(axis=1)
     scale = log_probs[frames, top][:, None]
     scale = np.where(scale == NEG_INF, 0.0, scale)
     probs = np.exp(log_probs - scale)
-    taken = np.where(labels == _NO_LABEL, 0.0, probs[:, labels])
+    taken = np.where(labels == NO_LABEL, 0.0, probs[:, labels])
     # Subtracting the largest term would cancel every digit of the rest; subtracting a smaller one cancels none.
     others = log_probs.copy()
     others[frames, top] = NEG_INF

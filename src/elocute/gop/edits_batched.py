@@ -15,15 +15,8 @@ import numpy as np
 from elocute.ctc import NEG_INF
 from elocute.errors import PhoneError
 from elocute.gop.arrays import Arrays
-from elocute.gop.edits import spell
+from elocute.gop.edits import BLOCK_FRAMES, NO_LABEL, TRUSTED, spell
 from elocute.types import Int64, PhoneSet
-
-_BLOCK_FRAMES = 32
-"""Frames worked on together; bounds memory."""
-_TRUSTED = 1e-250
-"""Least total, as a share of the largest conceivable one, for which probabilities need no logarithms to be exact."""
-_NO_LABEL = -1
-"""Stands for the neighbour beyond either end of a text; equal to no label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,8 +163,8 @@ def cut(xp: Arrays, passes: Passes, texts: Texts) -> Cuts:
     after_blank = xp.join([read(beta, state, nobody), never], 0)
     after_label = xp.join([read(beta, state + 1, is_last), xp.put(end)], 0)
     labels = np.append(texts.labels.reshape(-1), 0)
-    left = np.where(is_first, _NO_LABEL, labels[owner * S + np.maximum(bound - 1, 0)])
-    right = np.where(is_last, _NO_LABEL, labels[owner * S + np.where(is_last, 0, bound)])
+    left = np.where(is_first, NO_LABEL, labels[owner * S + np.maximum(bound - 1, 0)])
+    right = np.where(is_last, NO_LABEL, labels[owner * S + np.where(is_last, 0, bound)])
     phones = np.flatnonzero(~is_last)
     return Cuts(
         before=xp.logaddexp(before_blank, before_label),
@@ -179,8 +172,8 @@ def cut(xp: Arrays, passes: Passes, texts: Texts) -> Cuts:
         after=xp.logaddexp(after_blank, after_label),
         after_blank=after_blank,
         after_label=after_label,
-        left=xp.put(np.append(left, _NO_LABEL)),
-        right=xp.put(np.append(right, _NO_LABEL)),
+        left=xp.put(np.append(left, NO_LABEL)),
+        right=xp.put(np.append(right, NO_LABEL)),
         following=xp.put(np.where(is_last, N, np.arange(N) + 1)),
         owner=xp.put(owner),
         phones=xp.put(phones),
@@ -239,8 +232,8 @@ def _say_quickly(xp: Arrays, emissions: Any, labels: Any, cuts: Cuts) -> Any:
 
     total = xp.full((N, 2, K), 0.0)
     now = xp.full((N, K), 0.0)
-    for begin in range(0, T, _BLOCK_FRAMES):
-        block = slice(begin, begin + _BLOCK_FRAMES)
+    for begin in range(0, T, BLOCK_FRAMES):
+        block = slice(begin, begin + BLOCK_FRAMES)
         said = xp.where(merges_left, enter_blank[block, :, None], enter[block, :, None])  # (t, N, K), what comes in
         share = go_on[block, :, None] * likely[block][:, cuts.owner]
         for one, part in zip(said, share, strict=True):
@@ -252,7 +245,7 @@ def _say_quickly(xp: Arrays, emissions: Any, labels: Any, cuts: Cuts) -> Any:
         for into, (gap, phone) in enumerate(pairs):
             left[gap, into, phone] = (said[:, gap, phone] * leave_blank[into][block][:, gap]).sum(0)
         total += left
-    logs = xp.where(total < _TRUSTED, NEG_INF, xp.log(total) + scale[:, None, None])
+    logs = xp.where(total < TRUSTED, NEG_INF, xp.log(total) + scale[:, None, None])
     return xp.transpose(logs, (1, 0, 2))
 
 
@@ -278,8 +271,8 @@ def _say_in_logs(xp: Arrays, log_probs: Any, tokens: Int64, gap: Any, cuts: Cuts
     merges_right = [cuts.right[into] == last for into in exits]
     chain = xp.full((2 * m - 1, n), NEG_INF)
     total = xp.full((2, n), NEG_INF)
-    for begin in range(0, T, _BLOCK_FRAMES):
-        block = slice(begin, min(begin + _BLOCK_FRAMES, T))
+    for begin in range(0, T, BLOCK_FRAMES):
+        block = slice(begin, min(begin + BLOCK_FRAMES, T))
         after = slice(block.start + 1, block.stop + 1)  # the cuts behind these frames
         inflow = xp.where(merges_left, cuts.before_blank[block][:, gap], cuts.before[block][:, gap])
         said = xp.full((block.stop - block.start, n), 0.0)
@@ -311,7 +304,7 @@ def any_string(xp: Arrays, log_probs: Any, passes: Passes, texts: Texts, cuts: C
     here, behind = cuts.phones, cuts.following[cuts.phones]
     left, right, owner = cuts.left[here], cuts.right[behind], cuts.owner[here]
     entered = _entered(xp, passes, texts)
-    is_first = left == _NO_LABEL
+    is_first = left == NO_LABEL
     free = xp.join([xp.full((1, B), 0.0), xp.cumsum(xp.logsumexp(log_probs, 2), 0)], 0)[:, owner]
     # `passed` at cut t+1 is that at cut t, times all that frame t may say, and what is entered in frame t.
     seed = xp.where(is_first, 0.0, NEG_INF)[None]
@@ -343,13 +336,13 @@ def _entered(xp: Arrays, passes: Passes, texts: Texts) -> Any:
 
 
 def _without(xp: Arrays, log_probs: Any, owner: Any, labels: Any) -> Any:
-    """Log sum of each row without the column of each label, shape (T, P); `_NO_LABEL` leaves out none."""
+    """Log sum of each row without the column of each label, shape (T, P); `NO_LABEL` leaves out none."""
     T, B, V = log_probs.shape
     top = xp.argmax(log_probs, 2)  # (T, B)
     scale = xp.max(log_probs, 2)
     scale = xp.where(scale == NEG_INF, 0.0, scale)
     probs = xp.exp(log_probs - scale[:, :, None])
-    is_none = labels == _NO_LABEL
+    is_none = labels == NO_LABEL
     own = probs.reshape(T, B * V)[:, owner * V + xp.where(is_none, 0, labels)]
     taken = xp.where(is_none, 0.0, own)
     # Subtracting the largest term would cancel every digit of the rest; subtracting a smaller one cancels none.
