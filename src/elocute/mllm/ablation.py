@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from elocute.errors import ConfigError
 from elocute.mllm.recipe import DataTable, EvaluationTable
-from elocute.training.recipe_table import filled, read_table
+from elocute.training.recipe_table import read_checked
 
 Allocation = Literal["none", "uniform", "entropy", "inverse", "eva", "adalora", "full"]
 """Where ranks go: nothing is adapted; the same rank everywhere; more rank where activations have more entropy; more
@@ -177,10 +177,7 @@ def read_ablation(path: Path | None, changes: Sequence[str] = ()) -> AblationRec
     Raises:
         ConfigError: no such file, no TOML, an unknown key, a value of another type or out of range.
     """
-    table, source = read_table(path, changes)
-    recipe = filled(AblationRecipe(), table, source)
-    _check(recipe, source)
-    return recipe
+    return read_checked(AblationRecipe(), path, changes, _check)
 
 
 def arms_of(grid: GridTable) -> list[Arm]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elocute.errors import ConfigError
-from elocute.training.recipe_table import filled, read_table
+from elocute.training.recipe_table import read_checked
 
 RegimeName = Literal["lora", "unfreeze", "qlora", "hybrid", "full", "scratch"]
 Optimizer = Literal["adamw", "adamw-8bit", "paged-adamw-8bit"]
@@ -222,10 +222,7 @@ def read_phi4_recipe(path: Path | None, changes: Sequence[str] = ()) -> Phi4Reci
     Raises:
         ConfigError: no such file, no TOML, an unknown key, a value of another type or out of range.
     """
-    table, source = read_table(path, changes)
-    recipe = filled(Phi4Recipe(), table, source)
-    _check(recipe, source)
-    return recipe
+    return read_checked(Phi4Recipe(), path, changes, _check)
 
 
 _POSITIVE = {

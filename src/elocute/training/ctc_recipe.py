@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elocute.errors import ConfigError
-from elocute.training.recipe_table import filled, read_table
+from elocute.training.recipe_table import read_checked
 
 Freeze = Literal["nothing", "feature_encoder", "encoder"]
 Schedule = Literal["linear", "cosine", "tri-stage", "constant"]
@@ -145,10 +145,7 @@ def read_recipe(path: Path | None, changes: Sequence[str] = ()) -> CtcRecipe:
     Raises:
         ConfigError: no such file, no TOML, an unknown key, a value of another type or out of range.
     """
-    table, source = read_table(path, changes)
-    recipe = filled(CtcRecipe(), table, source)
-    _check(recipe, source)
-    return recipe
+    return read_checked(CtcRecipe(), path, changes, _check)
 
 
 _POSITIVE = ("length", "batch_s", "accumulate", "learning_rate", "clip", "held_out_most", "longest_s", "report_every",

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,30 +16,39 @@ from elocute.errors import ConfigError
 T = TypeVar("T")
 
 
-def read_table(path: Path | None, changes: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
-    """The tables of a TOML file with changes such as `training.learning_rate=1e-4` applied, and what to call them.
+def read_checked(default: T, path: Path | None, changes: Sequence[str], check: Callable[[T, str], None]) -> T:
+    """A recipe from a TOML file, with changes such as `training.learning_rate=1e-4` applied.
 
     Args:
-        path: the file; None for no tables but those of the changes.
+        default: what holds where neither the file nor a change says otherwise.
+        path: the file; None for the default with the changes.
         changes: `TABLE.KEY=VALUE`, VALUE in TOML or a bare word.
+        check: refuses a recipe whose values are out of range; gets it and what to call its source.
 
     Raises:
-        ConfigError: no such file, no TOML, or a change of another form.
+        ConfigError: no such file, no TOML, a change of another form, an unknown key, a value of another type, or
+            whatever `check` refuses.
     """
-    table: dict[str, Any] = {}
-    if path is not None:
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror}; expected a recipe in TOML") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is no TOML: {error}; expected a recipe") from error
+    source = "recipe" if path is None else str(path)
+    table = {} if path is None else _read(path)
     for change in changes:
         _apply(table, change)
-    return table, "recipe" if path is None else str(path)
+    recipe = _filled(default, table, source)
+    check(recipe, source)
+    return recipe
 
 
-def filled(default: T, table: Mapping[str, Any], place: str) -> T:
+def _read(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; expected a recipe in TOML") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}; expected a recipe") from error
+
+
+def _filled(default: T, table: Mapping[str, Any], place: str) -> T:
     """A copy of a dataclass with the values of a table, inner tables into inner dataclasses.
 
     Args:
@@ -63,7 +72,7 @@ def filled(default: T, table: Mapping[str, Any], place: str) -> T:
         if hasattr(inner, "__dataclass_fields__"):
             if not isinstance(value, dict):
                 raise ConfigError(f"{where} is {value!r}; expected a table")
-            values[key] = filled(inner, value, f"{place}: [{key}]")
+            values[key] = _filled(inner, value, f"{place}: [{key}]")
         else:
             values[key] = _typed(value, hints[key], where)
     return replace(default, **values)  # type: ignore[type-var]
