@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
+from elocute.cli.training_run import steps_of
 
+if TYPE_CHECKING:
     from elocute.mllm.ablation import AblationRecipe
     from elocute.mllm.ablation_run import Outcome
     from elocute.training.ctc_data import Source
@@ -119,13 +119,6 @@ def _run(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done)
-
         return run_ablation(
             AblationRun(
                 recipe=recipe,
@@ -136,7 +129,7 @@ def _run(
                 workers=workers,
                 minutes=minutes,
                 with_speed=speed,
-                progress=progress,
+                progress=steps_of(bars),
                 on_trial=lambda name, seconds: typer.echo(f"{name}: {seconds:.0f} s", err=True),
             )
         )

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elocute.cli.training_bars import STOPPED, interruptible, steps_of, training_bar, wide_bars
+from elocute.cli.training_run import (
+    STOPPED,
+    Device,
+    check_installed,
+    interruptible,
+    show_outcome,
+    steps_of,
+    training_bar,
+    wide_bars,
+)
 
 if TYPE_CHECKING:
     from elocute.training.ctc_model import PhoneModel
     from elocute.training.ctc_prepare import Prepared
-
-
-class Device(StrEnum):
-    """Where to train."""
-
-    auto = "auto"
-    cpu = "cpu"
 
 
 def ctc(
@@ -73,7 +73,7 @@ def ctc(
 
     recipe = read_recipe(config, change or [])
     sources = parse_sources(corpus)
-    _check_installed()
+    check_installed(("torch", "transformers", "accelerate", "safetensors"), "hf")
     from elocute.training.ctc import CtcRun, make_accelerator, train_ctc
     from elocute.training.ctc_model import freeze, load_model
     from elocute.training.ctc_prepare import prepare, read_noise
@@ -110,20 +110,9 @@ def ctc(
         )
         record = train_ctc(run, phones, accelerator)
     if is_main:
-        _finish(record, out)
+        show_outcome(record, out, best="best_per")
     if is_interrupted():
         raise typer.Exit(STOPPED)
-
-
-def _check_installed() -> None:
-    """MissingExtraError if the extra is not installed."""
-    from importlib.util import find_spec
-
-    from elocute.errors import MissingExtraError
-
-    for name in ("torch", "transformers", "accelerate", "safetensors"):
-        if find_spec(name) is None:
-            raise MissingExtraError(f"{name} is not installed, which training needs; install elocute[hf]")
 
 
 def _describe(phones: PhoneModel, prepared: Prepared) -> None:
@@ -151,17 +140,3 @@ def _describe(phones: PhoneModel, prepared: Prepared) -> None:
     for reason, count in examples.counts().items():
         first = next(refusal for refusal in examples.refused if refusal.reason == reason)
         typer.echo(f"  refused {count}: {reason} (first {first.id}: {first.detail})", err=True)
-
-
-def _finish(record: dict[str, Any], out: Path) -> None:
-    """The outcome as JSON on stdout."""
-    progress = record["progress"]
-    summary = {
-        "out": str(out),
-        "is_done": progress["is_done"],
-        "step": progress["step"],
-        "minutes": round(progress["spent_s"] / 60, 2),
-        "best_per": progress["best_per"],
-        "best_step": progress["best_step"],
-    }
-    typer.echo(json.dumps(summary))

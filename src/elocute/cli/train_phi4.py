@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elocute.cli.train_ctc import Device
-from elocute.cli.training_bars import STOPPED, interruptible, steps_of, training_bar, wide_bars
+from elocute.cli.training_run import (
+    STOPPED,
+    Device,
+    check_installed,
+    interruptible,
+    show_outcome,
+    steps_of,
+    training_bar,
+    wide_bars,
+)
 
 if TYPE_CHECKING:
     from elocute.mllm.dry_run import DryRun
@@ -67,7 +74,7 @@ def phi4(
 
     recipe = read_phi4_recipe(config, change or [])
     sources = parse_sources(corpus)
-    _check_installed(recipe.model.regime, recipe.training.optimizer)
+    check_installed(_packages(recipe.model.regime, recipe.training.optimizer), "phi4")
     from elocute.mllm.dry_run import dry_run as checked
     from elocute.mllm.launching import launch
     from elocute.mllm.training import Phi4Trainer, make_accelerator
@@ -103,25 +110,19 @@ def phi4(
             return
         record = trainer.run_to_end()
     if is_main:
-        _finish(record, out)
+        show_outcome(record, out, best="best")
     if is_interrupted():
         raise typer.Exit(STOPPED)
 
 
-def _check_installed(regime: str, optimizer: str) -> None:
-    """MissingExtraError if the extra is not installed."""
-    from importlib.util import find_spec
-
-    from elocute.errors import MissingExtraError
-
+def _packages(regime: str, optimizer: str) -> list[str]:
+    """What a training of this kind needs."""
     needed = ["torch", "transformers", "accelerate", "safetensors"]
     if regime not in ("full", "scratch"):
         needed.append("peft")
     if regime in ("qlora", "hybrid") or optimizer != "adamw":
         needed.append("bitsandbytes")
-    for name in needed:
-        if find_spec(name) is None:
-            raise MissingExtraError(f"{name} is not installed, which this training needs; install elocute[phi4]")
+    return needed
 
 
 def _answers_bar(bars: Any) -> Any:
@@ -171,17 +172,3 @@ def _write_refusals(ready: Launch, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join((name, " ".join(reason.split()))) for name, reason in ready.material.refused]
     (out / "refused.tsv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def _finish(record: dict[str, Any], out: Path) -> None:
-    """The outcome as JSON on stdout."""
-    progress = record["progress"]
-    summary = {
-        "out": str(out),
-        "is_done": progress["is_done"],
-        "step": progress["step"],
-        "minutes": round(progress["spent_s"] / 60, 2),
-        "best": progress["best"],
-        "best_step": progress["best_step"],
-    }
-    typer.echo(json.dumps(summary))

@@ -1,20 +1,39 @@
-"""What the long trainings share: bars that show how far they are, and an end that loses nothing."""
+"""What the commands of long trainings share: bars that show how far they are, and an end that loses nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from elocute.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 STOPPED = 130
 """Exit status of a training that was told to stop."""
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+
+
+def check_installed(packages: Iterable[str], extra: str) -> None:
+    """MissingExtraError for the first package that is not there."""
+    for name in packages:
+        if find_spec(name) is None:
+            raise MissingExtraError(f"{name} is not installed, which this training needs; install elocute[{extra}]")
 
 
 def wide_bars(*, shown: bool) -> Progress:
@@ -90,3 +109,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def show_outcome(record: dict[str, Any], out: Path, best: str) -> None:
+    """The outcome as JSON on stdout; `best` is the record's name for the best measure of held-out speakers."""
+    progress = record["progress"]
+    summary = {
+        "out": str(out),
+        "is_done": progress["is_done"],
+        "step": progress["step"],
+        "minutes": round(progress["spent_s"] / 60, 2),
+        best: progress[best],
+        "best_step": progress["best_step"],
+    }
+    typer.echo(json.dumps(summary))
