@@ -62,11 +62,20 @@ def test_assess_passes_every_option_on(fake: type[FakeAssessor], tmp_path: Path)
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("Nguyen  W IH1 N\n", encoding="utf-8")
     options = ["--backend", "hf:other", "--scale", "10", "--threads", "2", "--no-variants", "--lexicon", str(lexicon)]
-    options += ["--sensitivity", "high", "--no-confusions", "--reference", str(lexicon)]
+    options += ["--sensitivity", "high", "--no-confusions", "--reference", str(lexicon), "--scorer", "mine"]
+    options += ["--l1", "Mandarin", "--advice", "child"]
     done = runner.invoke(app, ["assess", "a.wav", "Nguyen", *options])
     assert done.exit_code == 0
     assert fake.asked["config"] == AssessorConfig(
-        backend="hf:other", scale=10, threads=2, variants=False, sensitivity="high", confusions=False
+        backend="hf:other",
+        scorer="mine",
+        scale=10,
+        threads=2,
+        variants=False,
+        sensitivity="high",
+        confusions=False,
+        l1="zh",
+        advice="child",
     )
     assert fake.asked["lexicon"].get("nguyen") == (("W", "IH1", "N"),)
     assert fake.asked["reference"] == lexicon
@@ -313,12 +322,12 @@ def test_batch_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("elocute.batch.local.run_batch", run_batch)
     call = ["batch", "m.jsonl", "-o", str(tmp_path / "out.jsonl")]
-    options = ["--scale", "10", "--no-variants", "--sensitivity", "low", "--no-confusions"]
+    options = ["--scale", "10", "--no-variants", "--sensitivity", "low", "--no-confusions", "--l1", "Spanish"]
     for extra in ([], options):
         assert "enough" in runner.invoke(app, [*call, *extra]).stderr
     assert asked == [
         AssessorConfig(threads=1),
-        AssessorConfig(threads=1, scale=10, variants=False, sensitivity="low", confusions=False),
+        AssessorConfig(threads=1, scale=10, variants=False, sensitivity="low", confusions=False, l1="es"),
     ]
 
 

@@ -25,9 +25,9 @@ from elocute.cli.options import (
     SensitivityChoice,
     Variants,
     Verbose,
+    assessor_config,
 )
 from elocute.cli.output import ReportFormat, Scale, show, speaks_unicode, write
-from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, TextError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ EXAMPLES = (
 
 
 def assess(
+    ctx: typer.Context,
     audio: Annotated[
         str, typer.Argument(metavar="AUDIO", help="Recording (wav, flac, mp3, ogg, webm, m4a ...); - reads stdin.")
     ],
@@ -100,7 +101,6 @@ def assess(
     from elocute.assessors import load_assessor
     from elocute.audio import load_audio
     from elocute.phones import UserLexicon
-    from elocute.phones.l1 import l1_profile
     from elocute.prosody.trackers import load_pitch_tracker
 
     if plot is not None:
@@ -111,18 +111,7 @@ def assess(
     sentence = _text(text)
     recording = _piped() if audio == "-" else audio
     words = None if lexicon is None else UserLexicon.from_file(lexicon)
-    config = AssessorConfig(
-        backend=backend,
-        scorer=scorer,
-        scale=int(scale),
-        threads=threads,
-        variants=variants,
-        sensitivity=sensitivity.value,
-        confusions=confusions,
-        l1=None if l1 is None else l1_profile(l1).code,
-        advice=advice.value,
-        pitch=pitch,
-    )
+    config = assessor_config(ctx)
     assessor = load_assessor(config)
     tracker = load_pitch_tracker(pitch)
     heard = None if plot is None else load_audio(recording)

@@ -31,6 +31,7 @@ from elocute.cli.options import (
     SensitivityChoice,
     Variants,
     Verbose,
+    assessor_config,
 )
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError
@@ -60,6 +61,7 @@ EXAMPLES = (
 
 
 def batch(
+    ctx: typer.Context,
     manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help='JSONL file, rows {"id", "audio", "text"}.')],
     out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="JSONL file to make, a report a row.")],
     workers: Annotated[
@@ -111,19 +113,7 @@ def batch(
     Models of transformers (hf:, on the device that ELOCUTE_DEVICE names) hear many recordings at once, where that
     gives the same as one by one up to the rounding of float32; other backends hear one at a time, whatever N is.
     """
-    from elocute.phones.l1 import l1_profile
-
-    config = AssessorConfig(
-        backend=backend,
-        scorer=scorer,
-        scale=int(scale),
-        threads=1,
-        variants=variants,
-        sensitivity=sensitivity.value,
-        confusions=confusions,
-        l1=None if l1 is None else l1_profile(l1).code,
-        advice=advice.value,
-    )
+    config = assessor_config(ctx, threads=1)  # of each worker
     try:
         with progress_bar() as progress:
             summary = run(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -117,3 +118,29 @@ Confusions = Annotated[
         "--confusions/--no-confusions", help="Expect likely errors (S for TH) more than unlikely ones (M for TH)."
     ),
 ]
+
+
+def plain_value(value: Any) -> Any:
+    """What an option stands for: a choice is a text, or a number where it is a scale."""
+    if isinstance(value, Scale):
+        return int(value)
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def assessor_config(ctx: typer.Context, **fixed: Any) -> AssessorConfig:
+    """How recordings are assessed, from those options of a command that have the name of a setting.
+
+    Args:
+        ctx: of the command.
+        fixed: settings that are not for the user to choose there.
+
+    Raises:
+        ConfigError: there is no such first language.
+    """
+    from elocute.phones.l1 import l1_profile
+
+    names = {item.name for item in fields(AssessorConfig)}
+    chosen = {name: plain_value(value) for name, value in ctx.params.items() if name in names}
+    if chosen["l1"] is not None:
+        chosen["l1"] = l1_profile(chosen["l1"]).code
+    return AssessorConfig(**chosen, **fixed)

@@ -22,6 +22,7 @@ from elocute.cli.options import (
     SensitivityChoice,
     Variants,
     Verbose,
+    plain_value,
 )
 from elocute.errors import ConfigError, MissingExtraError
 from elocute.server.settings import ServerConfig
@@ -133,8 +134,6 @@ def _given(ctx: typer.Context) -> dict[str, Any]:
     for name, value in ctx.params.items():
         source = ctx.get_parameter_source(name)  # by its name, as typer brings a click of its own
         if name not in _NO_SETTINGS and source is not None and source.name == "COMMANDLINE":
-            given[name] = value
-    given |= {"scale": int(given["scale"].value)} if "scale" in given else {}
-    given |= {name: given[name].value for name in ("sensitivity", "advice") if name in given}
+            given[name] = plain_value(value)
     given |= {"cors": tuple(given["cors"])} if "cors" in given else {}
     return given
