@@ -302,6 +302,22 @@ def test_eva_shares_ranks_out_and_comes_back(tmp_path: Path) -> None:
         torch.testing.assert_close(logits(again), logits(model), rtol=0, atol=1e-5)
 
 
+def test_eva_decomposes_in_full_precision_whatever_else_is_computed_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    plain = torch.svd_lowrank
+
+    def spy(matrix: torch.Tensor, **settings: Any) -> Any:
+        seen.append((matrix.dtype, torch.is_autocast_enabled("cpu")))
+        return plain(matrix, **settings)
+
+    monkeypatch.setattr(torch, "svd_lowrank", spy)
+    model = load("lora", AdapterConfig(start="fresh", method="eva", rank=2, alpha=4.0, dropout=0.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        prepare_eva(model, [batch() | {"labels": batch()["input_ids"]}] * 4)
+    assert seen
+    assert not any(is_mixed or matrix == torch.bfloat16 for matrix, is_mixed in seen)
+
+
 def test_adalora_prunes_to_its_target_and_comes_back(tmp_path: Path) -> None:
     model = load("lora", AdapterConfig(start="merged", method="adalora", rank=2, first_rank=4, dropout=0.0, updates=10))
     model.train()

@@ -68,8 +68,7 @@ def prepare(bench: Bench, trial: Trial) -> Prepared:
     plan = plan_of(arm, sites, entropies, bench)
     model = attach(model, adapter_of(arm, plan, bench), pattern)
     if arm.allocation == "eva":
-        with bench.autocast():
-            prepare_eva(model, bench.calibration(trial.seed))
+        prepare_eva(model, bench.calibration(trial.seed))
         for parameter in model.parameters():
             if parameter.requires_grad:  # pairs of a new rank come in the type of the frozen weights
                 parameter.data = parameter.data.float()

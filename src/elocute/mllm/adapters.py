@@ -229,6 +229,9 @@ def adapted(model: Any) -> list[tuple[str, Any]]:
 def prepare_eva(model: Any, batches: Sequence[Mapping[str, Any]], *, most_passes: int = 500) -> None:
     """Give an "eva" adapter its first matrices and ranks.
 
+    Never in mixed precision, whatever the caller computes in: the decomposition of the activations runs inside of the
+    forward pass, and a GPU has none for bf16.
+
     Args:
         model: loaded with `AdapterConfig(method="eva")`.
         batches: tensors on the model's device, as the collator makes them; gone through again and again until the
@@ -238,6 +241,7 @@ def prepare_eva(model: Any, batches: Sequence[Mapping[str, Any]], *, most_passes
     Raises:
         ConfigError: a batch has fewer tokens of answers than directions are sought, or they do not settle.
     """
+    import torch
     from peft import initialize_lora_eva_weights
 
     config = model.peft_config[NAME]
@@ -259,7 +263,8 @@ def prepare_eva(model: Any, batches: Sequence[Mapping[str, Any]], *, most_passes
             raise ConfigError(f"eva's directions did not settle in {most_passes} batches; give more and larger batches")
         inner(**inputs)
 
-    initialize_lora_eva_weights(model, batches, forward_fn=forward, show_progress_bar=False)
+    with torch.autocast(model.device.type, enabled=False):
+        initialize_lora_eva_weights(model, batches, forward_fn=forward, show_progress_bar=False)
     for name, parameter in model.named_parameters():
         # Pairs of another rank are new, and come frozen or not, and in the type of the weights beneath.
         parameter.requires_grad_(name in types)
