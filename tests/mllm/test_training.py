@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 
 from elocute.errors import ConfigError
 from elocute.mllm.assembling import audio_of
-from elocute.mllm.bank import Bank, Batch, Spectra, collate, make_bank, spectra_of, tokens_of
+from elocute.mllm.bank import Bank, Batch, Spectra, collate, frame_tokens, make_bank, spectra_of, tokens_of
 from elocute.mllm.batches import BatchMaker, Draw
 from elocute.mllm.collate import IGNORED, Collator
 from elocute.mllm.dry_run import check_gradients, dry_run
@@ -143,6 +144,11 @@ def test_it_learns_and_measures(corpus: Path, tmp_path: Path) -> None:
     assert torch.equal(
         kept.state_dict()["model.layers.0.mlp.down_proj.weight"], state["model.layers.0.mlp.down_proj.weight"]
     )
+
+
+def test_nothing_is_measured_while_the_encoder_learns_alone(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, tmp_path / "run", *HARD, "training.length=5", "training.evaluate_every=0.1")
+    assert [point["step"] for point in curve(tmp_path / "run") if "heldout_loss" in point] == [4, 5]
 
 
 def test_only_the_adapter_learns_and_is_kept(corpus: Path, released: Path, tmp_path: Path) -> None:
@@ -353,6 +359,31 @@ def test_wrong_answers_are_seen_and_right_ones_learned(trainer: Phi4Trainer) -> 
     differs = made.inputs["input_ids"] != plain.inputs["input_ids"]
     assert not differs[~is_answer].any()
     assert 0.25 < differs[is_answer].float().mean() < 0.55
+
+
+def test_wrong_answers_are_json_all_the_same(trainer: Phi4Trainer) -> None:
+    tokenizer = trainer.run.processor.tokenizer
+    maker = replace(trainer.maker, answer_noise=0.9, frame=frame_tokens(tokenizer))
+    made = maker.make([0, 1, 2, 3], 0, 0, torch.device("cpu"))
+    differs = 0
+    for ids, labels in zip(made.inputs["input_ids"], made.labels, strict=True):
+        seen, learned = (tokenizer.decode(row[labels != IGNORED]) for row in (ids, labels))
+        differs += seen != learned
+        marks = [[part for part in re.split(r"[^{}\"]+", text) if part] for text in (seen, learned)]
+        assert marks[0] == marks[1]
+        assert seen.endswith("}<|end|>")
+        assert seen.count("<|end|>") == 1
+    assert differs == 4
+
+
+def test_only_noise_asks_for_the_marks_of_json(corpus: Path, tmp_path: Path, trainer: Phi4Trainer) -> None:
+    assert trainer.maker.frame is None
+    launched, _ = ready(corpus, tmp_path / "run", "training.answer_noise=0.2")
+    marked = BatchMaker.of(launched.run).frame
+    assert marked is not None
+    spelt = launched.run.processor.tokenizer.convert_ids_to_tokens(np.flatnonzero(marked).tolist())
+    assert {"<|end|>", "{", "}"} <= set(spelt)
+    assert 0 < marked.mean() < 0.1
 
 
 def test_batches_are_padded_to_few_shapes(trainer: Phi4Trainer) -> None:

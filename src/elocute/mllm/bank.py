@@ -152,6 +152,17 @@ def tokens_of(collator: Collator, example: Example, audio_id: int) -> Tokens:
     )
 
 
+def frame_tokens(tokenizer: Any) -> np.ndarray:
+    """Which tokens hold the JSON of an answer together, by number: those with a quotation mark or brace, special ones.
+
+    Where these are among the wrong ones that a model sees (`answer_noise`), it learns that answers may end without
+    their brace, or go on after it, and now and then writes so.
+    """
+    special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+    spelt = [tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in range(len(tokenizer))]
+    return np.array([token in special or bool(set(text) & set('"{}')) for token, text in enumerate(spelt)])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
     """What one forward pass takes.
@@ -183,6 +194,7 @@ def collate(
     pad_id: int,
     stride: int = 8,
     answer_noise: float = 0.0,
+    frame: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
     multiples: tuple[int, int] = (1, 1),
 ) -> Batch:
@@ -196,6 +208,7 @@ def collate(
         stride: frames that make one such vector.
         answer_noise: share of the answers' tokens that are replaced by other answers' in what the model sees, not in
             what it learns.
+        frame: of `frame_tokens`: these are neither replaced nor replace others; None for all alike.
         rng: draws these.
         multiples: frames and tokens are padded to multiples of these, so that batches have few different shapes.
     """
@@ -208,9 +221,11 @@ def collate(
     for number, item in enumerate(tokens):
         phones[number, : len(item.phones)] = item.phones
     if answer_noise and rng is not None:
-        said = labels[labels != IGNORED]
-        is_other = (labels != IGNORED) & (rng.random(labels.shape) < answer_noise)
-        ids[is_other] = rng.choice(said, int(is_other.sum()))
+        is_free = labels != IGNORED
+        if frame is not None:
+            is_free &= ~frame[labels.clip(min=0)]
+        is_other = is_free & (rng.random(labels.shape) < answer_noise)
+        ids[is_other] = rng.choice(labels[is_free], int(is_other.sum()))
     inputs = {
         "input_ids": torch.from_numpy(ids).to(device, non_blocking=True),
         "attention_mask": torch.from_numpy(attention).to(device, non_blocking=True),

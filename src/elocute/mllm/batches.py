@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elocute.errors import ConfigError
-from elocute.mllm.bank import Bank, Batch, Spectra, Tokens, collate, spectra_of, tokens_of
+from elocute.mllm.bank import Bank, Batch, Spectra, Tokens, collate, frame_tokens, spectra_of, tokens_of
 from elocute.mllm.collate import Collator, LengthBuckets
 from elocute.mllm.examples import Example
 from elocute.mllm.processing import token_ids
@@ -94,6 +94,7 @@ class BatchMaker:
         audio_id: token that stands for a vector of the audio encoder.
         pad_id: token for padding.
         answer_noise: see `[training]`.
+        frame: tokens that this leaves alone; None where there is none of it.
         multiples: likewise, `pad`.
         seed: of everything drawn.
     """
@@ -107,6 +108,7 @@ class BatchMaker:
     audio_id: int
     pad_id: int
     answer_noise: float
+    frame: np.ndarray | None
     multiples: tuple[int, int]
     seed: int
 
@@ -125,6 +127,7 @@ class BatchMaker:
             audio_id=ids.audio,
             pad_id=ids.pad,
             answer_noise=run.recipe.training.answer_noise,
+            frame=frame_tokens(run.processor.tokenizer) if run.recipe.training.answer_noise else None,
             multiples=run.recipe.training.pad,
             seed=run.recipe.training.seed,
         )
@@ -161,6 +164,7 @@ class BatchMaker:
             audio_id=self.audio_id,
             pad_id=self.pad_id,
             answer_noise=self.answer_noise,
+            frame=self.frame,
             multiples=self.multiples,
             rng=rng,
         )

@@ -130,9 +130,10 @@ class TrainingTable:
             not leave the plateau of blanks without.
         answer_noise: share of the answer's tokens that the model sees replaced by others while it learns the right
             ones: phones follow from the words before them, and a model that relies on its own wrong words does not
-            listen. For random weights; 0 for none.
+            listen. Tokens with marks of JSON stay as they are. For random weights; 0 for none.
         report_every: updates from one line of the log to the next.
-        evaluate_every: epochs (minutes if `unit` is minutes) from one evaluation to the next; there is one at the end.
+        evaluate_every: epochs (minutes if `unit` is minutes) from one evaluation to the next; there is one at the end,
+            and none while the encoder learns alone.
         save_every: updates from one checkpoint to the next.
         seed: of new weights, order, augmentation, dropout.
     """

@@ -235,7 +235,8 @@ class Phi4Trainer:
         progress.is_done = self._share() >= 1
         if progress.step % table.report_every == 0:
             self._report_loss()
-        if self._passed(table.evaluate_every) or progress.is_done:
+        is_due = self._passed(table.evaluate_every) and progress.step > table.ctc_first
+        if is_due or progress.is_done:
             self._measure_and_keep()
         if progress.step % table.save_every == 0 and not progress.is_done and not is_stopped:
             self._save()
