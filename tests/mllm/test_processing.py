@@ -114,11 +114,11 @@ def broken(folder: Path, name: str, content: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("tokenizer.json", None, "cannot read .*tokenizer.json: No such file"),
-        ("tokenizer.json", "{", "tokenizer.json is no JSON"),
-        ("tokenizer.json", "[]", "tokenizer.json holds a list; expected a JSON object"),
+        ("tokenizer.json", None, "has no tokenizer.json; expected all files"),
+        ("tokenizer.json", "{", "tokenizer.json is not JSON"),
+        ("tokenizer.json", "[]", "tokenizer.json holds list; expected a JSON object"),
         ("tokenizer.json", "{}", "tokenizer.json is no tokenizer: .*; copy the file again"),
-        ("tokenizer_config.json", None, "cannot read .*tokenizer_config.json"),
+        ("tokenizer_config.json", None, "has no tokenizer_config.json; expected all files"),
         ("preprocessor_config.json", None, "has neither preprocessor_config.json nor processor_config.json with"),
     ],
 )

@@ -63,9 +63,9 @@ def without_one(path: Path, pattern: str) -> None:
 
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "no folder .*; expected that of Phi-4-multimodal-instruct"),
-    "no config": (lambda f: (f / "config.json").unlink(), "no file .*config.json; fetch it"),
-    "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot read .*config.json"),
-    "config is a list": (lambda f: (f / "config.json").write_text("[]"), "holds a list; expected a table"),
+    "no config": (lambda f: (f / "config.json").unlink(), "has no config.json; expected all files"),
+    "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "config.json is not JSON"),
+    "config is a list": (lambda f: (f / "config.json").write_text("[]"), "holds list; expected a JSON object"),
     "another model": (lambda f: edit(f / "config.json", model_type="whisper"), "model_type 'whisper'; expected"),
     "quantised before": (lambda f: edit(f / "config.json", quantization_config={}), "already quantised"),
     "no weights": (lambda f: [p.unlink() for p in f.glob("model*")], "has neither model.safetensors.index.json nor"),

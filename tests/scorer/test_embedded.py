@@ -133,7 +133,7 @@ def test_a_scorer_of_the_users_is_read_from_its_folder(tmp_path: Path, scorer: E
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        (None, "cannot read the card"),
+        (None, r"has no scorer\.json; expected all files of the model"),
         ("{", "is not JSON"),
         ("[]", "holds list"),
         ('{"version": "1"}', "lacks features"),

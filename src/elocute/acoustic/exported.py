@@ -36,8 +36,8 @@ from typing import Any
 import numpy as np
 
 from elocute.acoustic.front_end import FrontEnd, normalised
-from elocute.acoustic.place import check_length, existing_folder, read_object
-from elocute.assets import open_model
+from elocute.acoustic.place import check_length, existing_folder
+from elocute.assets import open_model, read_object
 from elocute.errors import ConfigError
 from elocute.types import Audio, PhoneSet, Posteriors
 

@@ -33,8 +33,9 @@ import numpy as np
 
 from elocute.acoustic.frame_count import row_count
 from elocute.acoustic.huggingface_labels import read_labels
-from elocute.acoustic.place import SHORTEST_SAMPLES, check_length, existing_folder, fingerprint, read_object
+from elocute.acoustic.place import SHORTEST_SAMPLES, check_length, existing_folder, fingerprint
 from elocute.acoustic.vocabulary import Folding, phones_of
+from elocute.assets import read_object
 from elocute.errors import ConfigError, MissingExtraError
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float32, PhoneSet, Posteriors
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elocute.acoustic.place import read_object
+from elocute.assets import read_object
 from elocute.errors import ConfigError
 
 _ROLES = {

@@ -1,12 +1,10 @@
-"""Models that users keep in a folder: found, read and told apart, with clear words for what is wrong."""
+"""Models that users keep in a folder: found and told apart, with clear words for what is wrong."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from elocute.errors import AudioError, ConfigError
 from elocute.types import SAMPLE_RATE_HZ, Audio
@@ -26,19 +24,6 @@ def existing_folder(place: str, family: str) -> Path:
         what = "is a file" if folder.is_file() else "does not exist"
         raise ConfigError(f"backend is '{family}:{place}', and {folder} {what}; expected the folder of a model")
     return folder
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object in a file; ConfigError where it is missing or something else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path.parent} has no {path.name}; expected all files of the model") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} is not JSON ({error}); fetch or make the model again") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} holds {type(value).__name__}; expected a JSON object")
-    return value
 
 
 def check_length(audio: Audio, model: str, least: int = SHORTEST_SAMPLES) -> None:

@@ -36,17 +36,23 @@ def read_card(stem: str) -> dict[str, Any]:
     return card
 
 
-def read_card_file(path: Path) -> dict[str, Any]:
-    """The card of a model in a folder of the user's; ConfigError if there is none or it is damaged."""
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a model in a folder of the user's.
+
+    Raises:
+        ConfigError: it is missing or something else.
+    """
     try:
-        card = json.loads(path.read_bytes())
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path.parent} has no {path.name}; expected all files of the model") from error
     except OSError as error:
-        raise ConfigError(f"cannot read the card {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}; expected a file of a model") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"the card {path} is not JSON ({error}); make the model again") from error
-    if not isinstance(card, dict):
-        raise ConfigError(f"the card {path} holds {type(card).__name__}; expected an object of facts")
-    return card
+        raise ConfigError(f"{path} is not JSON ({error}); fetch or make the model again") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds {type(value).__name__}; expected a JSON object")
+    return value
 
 
 def load_onnxruntime() -> Any:

@@ -109,7 +109,7 @@ def _examples(folder: Path, corpus: Path, split: str) -> list[Example]:
     Raises:
         ConfigError: of train nothing was held out, as far as the run tells.
     """
-    from elocute.acoustic.place import read_object
+    from elocute.assets import read_object
     from elocute.mllm.assessor import read_asked, run_file
     from elocute.mllm.examples import hold_out_fold, speechocean_examples
 

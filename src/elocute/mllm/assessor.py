@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elocute.acoustic.place import existing_folder, fingerprint, read_object
+from elocute.acoustic.place import existing_folder, fingerprint
+from elocute.assets import read_object
 from elocute.audio import AudioSource, load_audio
 from elocute.config import AssessorConfig
 from elocute.errors import ConfigError, MissingExtraError

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elocute.assets import read_object
 from elocute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def read_adapter(folder: Path) -> LowRank:
     Raises:
         ConfigError: a file is missing or broken, or this is no LoRA.
     """
-    from elocute.mllm.weights import read_json, read_tensors
+    from elocute.mllm.weights import read_tensors
 
-    config = read_json(folder / "adapter_config.json")
+    config = read_object(folder / "adapter_config.json")
     if config.get("peft_type") not in ("LORA", "ADALORA"):
         raise ConfigError(f"{folder} holds a {config.get('peft_type')} adapter; expected LORA or ADALORA")
     tensors = read_tensors(folder / "adapter_model.safetensors")

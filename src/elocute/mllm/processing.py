@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from elocute.assets import read_card
+from elocute.assets import read_card, read_object
 from elocute.errors import ConfigError, MissingExtraError
 from elocute.mllm.answers import ALPHABET, write_combined, write_mdd
 from elocute.mllm.prompts import TASKS, user_turn
@@ -179,19 +179,6 @@ def _missing(error: ImportError) -> MissingExtraError:
     return MissingExtraError(f"{error.name or 'transformers'} is not installed; run: pip install 'elocute[phi4]'")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a model."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; expected the files of Phi-4-multimodal") from error
-    except ValueError as error:  # not UTF-8, not JSON
-        raise ConfigError(f"{path} is no JSON: {error}; copy the file again") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds a {type(content).__name__}; expected a JSON object")
-    return content
-
-
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     """A JSON file as transformers writes them."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -200,8 +187,8 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer with names for its audio and image tokens."""
     path = folder / "tokenizer.json"
-    _read_json(path)
-    config = _read_json(folder / "tokenizer_config.json")
+    read_object(path)
+    config = read_object(folder / "tokenizer_config.json")
     try:
         from tokenizers import Tokenizer
         from transformers import PreTrainedTokenizerFast
@@ -250,7 +237,7 @@ def _feature_settings(folder: Path) -> dict[str, Any]:
         path = folder / name
         if not path.is_file():
             continue
-        content = _read_json(path)
+        content = read_object(path)
         # transformers 5 writes all parts into processor_config.json, each under its name.
         content = content.get("feature_extractor", content.get("audio_processor", content))
         if isinstance(content, dict) and content.keys() & {*_FEATURES, "feature_size"}:

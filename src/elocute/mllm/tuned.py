@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elocute.assets import read_object
 from elocute.errors import ConfigError
 from elocute.mllm.adapters import NAME, AdapterConfig
 from elocute.mllm.assembling import audio_of
 from elocute.mllm.layout import AUDIO
-from elocute.mllm.weights import read_json, read_tensors
+from elocute.mllm.weights import read_tensors
 from elocute.mllm.writing import write_json, write_shards
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def read_tuning(folder: Path) -> Tuning:
     """
     if not (folder / FILE).is_file():
         raise ConfigError(f"{folder} has no {FILE}; expected a folder that `elocute train phi4` wrote")
-    table = read_json(folder / FILE)
+    table = read_object(folder / FILE)
     if table.get("version") != VERSION:
         raise ConfigError(f"{folder}/{FILE} has version {table.get('version')!r}; this elocute reads {VERSION}")
     adapter = table["adapter"]
@@ -155,7 +156,7 @@ def restore(model: Any, folder: Path | str) -> None:
         return
     fill_adapter(model, folder)
     if is_adalora(model.peft_config[NAME]):
-        model.peft_config[NAME].rank_pattern = read_json(folder / FILE)["kept"]
+        model.peft_config[NAME].rank_pattern = read_object(folder / FILE)["kept"]
     if there.regime in ("unfreeze", "hybrid"):
         with torch.no_grad():
             fill_audio(model, folder)

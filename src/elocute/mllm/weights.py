@@ -7,7 +7,6 @@ becomes so before the next tensor comes.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from elocute.assets import read_object
 from elocute.errors import ConfigError
 from elocute.mllm.layout import NATIVE, REMOTE, SPEECH_FOLDER, is_dropped, native_config, native_table, remote_name
 
@@ -161,7 +161,7 @@ def open_checkpoint(folder: Path | str) -> Checkpoint:
         raise ConfigError(
             f"no folder {folder}; expected that of Phi-4-multimodal-instruct, fetched from its repository"
         )
-    table = read_json(folder / "config.json")
+    table = read_object(folder / "config.json")
     kind = table.get("model_type")
     if kind not in (NATIVE, REMOTE):
         raise ConfigError(
@@ -185,7 +185,7 @@ def _files(folder: Path) -> list[Path]:
         if not (folder / SINGLE).is_file():
             raise ConfigError(f"{folder} has neither {INDEX} nor {SINGLE}; fetch the weights, too")
         return [folder / SINGLE]
-    mapping = read_json(folder / INDEX).get("weight_map")
+    mapping = read_object(folder / INDEX).get("weight_map")
     if not isinstance(mapping, dict) or not mapping:
         raise ConfigError(f"{folder}/{INDEX} has no weight_map; fetch it again")
     names = sorted(set(mapping.values()))
@@ -234,23 +234,6 @@ def _whole(path: Path) -> Iterator[Any]:
             yield handle
     except SafetensorError as error:
         raise ConfigError(f"{path} is cut off or no safetensors file ({error}); fetch it again") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A table from a JSON file.
-
-    Raises:
-        ConfigError: it is missing or no table.
-    """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no file {path}; fetch it from the model's repository") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; fetch it again") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"{path} holds a {type(table).__name__}; expected a table")
-    return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

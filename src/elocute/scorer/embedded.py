@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elocute.assets import SCORERS, open_model, read_card, read_card_file
+from elocute.assets import SCORERS, open_model, read_card, read_object
 from elocute.errors import ConfigError
 from elocute.scorer.context import CONTEXT_FEATURES, UTTERANCE_CONTEXT, phone_context, utterance_context
 from elocute.scorer.features import PHONE_FEATURES, UTTERANCE_FEATURES, Features, without_ratings
@@ -132,7 +132,7 @@ def read_scorer(folder: Path) -> EmbeddedScorer:
     Raises:
         ConfigError: the folder holds none, or one of another version.
     """
-    return EmbeddedScorer(folder.name, read_card_file(folder / "scorer.json"), folder / "scorer.onnx")
+    return EmbeddedScorer(folder.name, read_object(folder / "scorer.json"), folder / "scorer.onnx")
 
 
 def _remedy(model: str | Path) -> str:
