@@ -14,20 +14,28 @@ from typer.testing import CliRunner
 
 from elocute import Assessor, Report
 from elocute.assessors import ReportMaker, check_report_maker, find_named, load_assessor
-from elocute.audio import AudioSource, audio_from_array
+from elocute.audio import AudioSource, audio_from_array, load_audio
 from elocute.batch.manifest import ManifestRow
 from elocute.cli import app
 from elocute.cli.batch import AssessorFactory
 from elocute.cli.doctor import checks, examine
 from elocute.config import AssessorConfig
+from elocute.corpora.spoken import read_spoken
 from elocute.errors import AlignmentError, ConfigError
 from elocute.evaluation.assessing import CorpusFactory
+from elocute.evaluation.localisation_corpus import read_recordings
+from elocute.evaluation.localisation_trials import TrialFactory
+from elocute.evaluation.robustness_cases import BY_NAME
+from elocute.evaluation.robustness_observe import NamedFactory, observe
+from elocute.evaluation.robustness_plan import make_plans
 from elocute.installed import model_versions
 from elocute.phones import UserLexicon
+from elocute.report import WordReport
 from elocute.server.provisional import Progress
 from elocute.server.wanted import Wanted
 from elocute.server.work import Assess, Desk, Follow, Recording
 from elocute.types import SAMPLE_RATE_HZ, Audio
+from tiny_corpus import write_corpus
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ROW = json.loads((EXAMPLES / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
@@ -64,11 +72,19 @@ class Borrowed:
         own = embedded(replace(self.config, backend="embedded"))
         report = own.assess(audio, text, sample_rate=sample_rate, lexicon=lexicon, pronunciations=pronunciations)
         total = None if report.utterance.total is None else report.utterance.total + self.off_by
+        if self.place == "untimed":
+            report = replace(report, words=tuple(map(untimed, report.words)))
         return replace(
             report,
             model=replace(report.model, backend=f"borrowed {self.place}"),
             utterance=replace(report.utterance, total=total),
         )
+
+
+def untimed(word: WordReport) -> WordReport:
+    """Without times and scores, as a language model that hears leaves a word."""
+    phones = tuple(replace(phone, start_s=None, end_s=None, score=None) for phone in word.phonemes)
+    return replace(word, start_s=None, end_s=None, accuracy=None, stress=None, total=None, phonemes=phones)
 
 
 def load(place: str, *, config: AssessorConfig) -> Borrowed:
@@ -157,6 +173,44 @@ def test_every_surface_takes_it() -> None:
     assert followed.words
     assert desk.follower(wanted).backend is desk.follower(replace(wanted, scale=10)).backend
     assert desk.follower(replace(wanted, scale=10)).config.scale == 10
+
+
+@pytest.mark.usefixtures("lender")
+def test_hard_cases_are_made_for_what_does_not_hear_in_time(tmp_path: Path) -> None:
+    """Words are cut where an acoustic model finds them, whoever is put to the test."""
+    spoken = read_spoken(write_corpus(tmp_path / "so"))
+    (plan,) = make_plans(spoken, [], limit=1, seed=0).plans
+    samples = {one.id: load_audio(one.audio).samples for one in spoken.utterances}
+    cases = [BY_NAME[name] for name in ("cut-word", "joined", "telephone")]
+    found = {}
+    for backend in ("embedded", "lent:untimed"):
+        row = observe(
+            NamedFactory(backend=backend)(), plan, samples[plan.id], cases=cases, recording_of=samples.__getitem__,
+            clip=samples.__getitem__, seed=0,
+        )  # fmt: skip
+        assert row["not_built"] == {}
+        found[backend] = {one["case"]: one for one in row["observations"]}
+    own, lent = found.values()
+    assert [one["total"] for one in lent.values()] == [one["total"] for one in own.values()]
+    assert lent["cut-word"]["has_succeeded"] == own["cut-word"]["has_succeeded"]
+    assert own["telephone"]["phone_change"] is not None
+    assert lent["telephone"]["phone_change"] is lent["telephone"]["phone_distance"] is None
+    assert lent["telephone"]["total_change"] == own["telephone"]["total_change"]
+
+
+@pytest.mark.usefixtures("lender")
+def test_planted_errors_are_for_what_scores_phones(tmp_path: Path) -> None:
+    recordings = read_recordings(write_corpus(tmp_path / "so"), "test", tmp_path).spoken
+
+    def factory(backend: str) -> TrialFactory:
+        return TrialFactory(recordings=recordings, sources=("text", "splice"), voices=(), seed=3, backend=backend)
+
+    row = ManifestRow(id=recordings[1].id, audio=recordings[1].audio, text=recordings[1].text, phones=None)
+    answer = factory("lent:here")()(row)
+    assert answer["outcomes"]
+    assert answer == factory("embedded")()(row)
+    with pytest.raises(ConfigError, match="backend lent:untimed gives phones no scores, and planted errors are looked"):
+        factory("lent:untimed")()
 
 
 @pytest.mark.usefixtures("lender")

@@ -99,7 +99,7 @@ class PerfectAssessor:
                 entries += [extra(item, "repetition" if item.word in words else "insertion") for item in whole[c:d]]
         return self.report(text, entries)
 
-    def word_times(self, audio, report: Report):
+    def word_times(self, audio, report: Report, *, text, pronunciations):
         return tuple(
             () if word.start_s is None else tuple((phone.start_s, phone.end_s) for phone in word.phonemes)
             for word in report.text_words

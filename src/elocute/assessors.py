@@ -129,6 +129,13 @@ def load_assessor(config: AssessorConfig | None = None) -> ReportMaker:
     return factory(named.place, config=config) if takes_place else factory(config=config)
 
 
+def listener_of(maker: ReportMaker) -> Assessor:
+    """What finds sounds in time where `maker` itself may not: what it follows readers with, else the embedded model."""
+    if maker.follower is not None:
+        return maker.follower
+    return Assessor(replace(maker.config, backend=AssessorConfig().backend, scorer=None))
+
+
 def check_report_maker(maker: ReportMaker) -> list[str]:
     """Run the contract on something that makes reports: noise, near silence, a tone, a short recording.
 

@@ -30,7 +30,7 @@ def invoke(*arguments: object, code: int = 0):
 def tones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder of tones, and an assessor that hears them in place of the shipped one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(elocute.evaluation.robustness_observe, "EmbeddedAssessor", lambda backend: make_perfect)
+    monkeypatch.setattr(elocute.evaluation.robustness_observe, "NamedFactory", lambda backend: make_perfect)
     return write_folder(tmp_path / "tones", 4)
 
 

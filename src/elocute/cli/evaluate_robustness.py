@@ -153,7 +153,7 @@ def _measured(
     """Assess and measure; without --keep, what an unfinished run leaves behind has a name of its own."""
     from elocute.evaluation.robustness import assess_cases
     from elocute.evaluation.robustness_judge import SCALE
-    from elocute.evaluation.robustness_observe import EmbeddedAssessor
+    from elocute.evaluation.robustness_observe import NamedFactory
     from elocute.evaluation.robustness_result import measure
 
     identity = identity_of(backend, SCALE)
@@ -170,7 +170,7 @@ def _measured(
             path,
             cases=names,
             clips=clips,
-            make_assessor=EmbeddedAssessor(backend=backend),
+            make_assessor=NamedFactory(backend=backend),
             identity=identity,
             seed=seed,
             workers=workers,
@@ -189,17 +189,20 @@ def _measured(
         },
         provenance=run_facts(identity),
         settings={"seed": seed, "cases": list(names), "noise_clips": len(clips)},
-        notes=_notes(corpus),
+        notes=_notes(corpus, backend),
     )
     if keep is None:
         path.unlink()
     return result
 
 
-def _notes(corpus: SpokenCorpus) -> tuple[str, ...]:
+def _notes(corpus: SpokenCorpus, backend: str) -> tuple[str, ...]:
     """How to read the figures."""
+    from elocute.assessors import find_named
+
+    finder = "the assessor itself" if find_named(backend).is_acoustic else "an acoustic model"
     notes = [
-        "words are cut and copied at the times that the assessor itself finds in the clean recording; where these "
+        f"words are cut and copied at the times that {finder} finds in the clean recording; where these "
         "are wrong, so is the case",
     ]
     if corpus.split == "train":

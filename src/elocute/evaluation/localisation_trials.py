@@ -15,10 +15,10 @@ from elocute.audio import load_audio
 from elocute.batch.local import AssessRow
 from elocute.batch.manifest import ManifestRow
 from elocute.config import AssessorConfig
-from elocute.errors import ElocuteError, TextError
+from elocute.errors import ConfigError, ElocuteError, TextError
 from elocute.evaluation.flite import Utterance, speak_phones
 from elocute.evaluation.localisation_corpus import Spoken, accepted_variants, dictionary_phones, good_places
-from elocute.evaluation.localisation_measures import Outcome, Source, Trial, measure, with_control
+from elocute.evaluation.localisation_measures import Outcome, Source, Trial, View, measure, with_control
 from elocute.evaluation.localisation_planting import (
     Phones,
     Place,
@@ -44,7 +44,7 @@ from elocute.phones import VOWELS, phonemize, with_stress
 from elocute.types import Audio
 
 if TYPE_CHECKING:
-    from elocute.assessor import Assessor
+    from elocute.assessors import ReportMaker
     from elocute.report import Report
 
 SCALE = 100
@@ -69,7 +69,7 @@ class TrialFactory:
         sources: how to plant errors.
         voices: of flite.
         seed: of all draws.
-        backend: acoustic model.
+        backend: name of what makes the reports.
     """
 
     recordings: tuple[Spoken, ...]
@@ -79,19 +79,27 @@ class TrialFactory:
     backend: str
 
     def __call__(self) -> AssessRow:
-        """Load the models once."""
-        from elocute.assessor import Assessor
+        """Load the models once.
 
-        assessor = Assessor(AssessorConfig(backend=self.backend, scale=SCALE, threads=1))
-        return _Laboratory(self, assessor).answer
+        Raises:
+            ConfigError: phones get no scores from them.
+        """
+        from elocute.assessors import load_assessor
+
+        maker = load_assessor(AssessorConfig(backend=self.backend, scale=SCALE, threads=1))
+        _check_scores_phones(maker, self.recordings)
+        return _Laboratory(self, maker).answer
 
 
 class _Laboratory:
     """Plants errors in recordings and judges the reports."""
 
-    def __init__(self, settings: TrialFactory, assessor: Assessor) -> None:
+    def __init__(self, settings: TrialFactory, maker: ReportMaker) -> None:
+        from elocute.assessors import listener_of
+
         self._settings = settings
-        self._assessor = assessor
+        self._maker = maker
+        self._listener = listener_of(maker)
         self._spoken = {one.id: one for one in settings.recordings}
         self._order = {one.id: number for number, one in enumerate(settings.recordings)}
         self._donors = _donor_index(settings.recordings)
@@ -114,7 +122,7 @@ class _Laboratory:
         return {"outcomes": [asdict(outcome) for outcome in outcomes], "skipped": dict(skipped)}
 
     def _assess(self, audio: Audio, text: str, phones: Sequence[Phones]) -> Report:
-        return self._assessor.assess(audio, text, pronunciations=phones)
+        return self._maker.assess(audio, text, pronunciations=phones)
 
     def _hear(self, utterance_id: str) -> Heard:
         """A recording of the corpus; where nothing is fixed, with the accepted variant that its report found."""
@@ -122,13 +130,13 @@ class _Laboratory:
         audio = load_audio(spoken.audio)
         given = spoken.phones
         if not spoken.is_fixed:
-            words = self._assessor.assess(audio, spoken.text).text_words
+            words = self._listener.assess(audio, spoken.text).text_words
             given = tuple(tuple(phone.phone for phone in word.phonemes if phone.expected is not None) for word in words)
         return self._aligned(audio, given)
 
     def _aligned(self, audio: Audio, given: tuple[Phones, ...]) -> Heard:
         """A recording with the edges of its phones."""
-        posteriors = self._assessor.backend.posteriors(audio)
+        posteriors = self._listener.backend.posteriors(audio)
         ids = [posteriors.phone_set.id_of(phone) for word in given for phone in bare(word)]
         spans = align_phones(posteriors.log_probs, ids, posteriors.phone_set).spans
         edges = phone_edges(audio, spans, posteriors.frame_shift_s)
@@ -150,7 +158,7 @@ class _Laboratory:
         else:
             raise Skipped("no donor: the speaker says none of the drawn phones well elsewhere")
         done = splice_error(heard, planted, donor)
-        listened = self._assessor.backend.posteriors(done.audio)
+        listened = self._listener.backend.posteriors(done.audio)
         trial = replace(
             _trial_of(spoken, "splice", planted, heard.phones),
             said_was_heard=None if donor is None else donor.was_heard,
@@ -233,11 +241,27 @@ class _Laboratory:
         wrong = speak_phones((*given[:w], applied(given[w], stressed), *given[w + 1 :]), voice)
         if clean is None or wrong is None:
             raise Skipped("flite did not speak exactly these phones")
-        listened = self._assessor.backend.posteriors(wrong.audio)
+        listened = self._listener.backend.posteriors(wrong.audio)
         begin_s, end_s = _spoken_at(wrong, phones, planted)
         trial = replace(_trial_of(fluent, "flite", planted, phones), heard_at_place=heard_at(listened, begin_s, end_s))
         report = self._assess(wrong.audio, spoken.text, given)
         return measure(trial, self._assess(clean.audio, spoken.text, given), report)
+
+
+def _check_scores_phones(maker: ReportMaker, recordings: Sequence[Spoken]) -> None:
+    """ConfigError where the first recording that gets a total gets no score of a phone: no drop could be measured."""
+    for spoken in recordings if maker.follower is not maker else ():
+        try:
+            report = maker.assess(load_audio(spoken.audio), spoken.text)
+        except ElocuteError:
+            continue  # refused; its trials say so
+        if any(phone.score is not None for phone in View.of(report).phones):
+            return
+        if report.utterance.total is not None:
+            raise ConfigError(
+                f"backend {maker.config.backend} gives phones no scores, and planted errors are looked for in these; "
+                "name an acoustic backend or an ensemble with one, or evaluate robustness, which takes any"
+            )
 
 
 def _places(spoken: Spoken, phones: Sequence[Phones]) -> list[Place]:

@@ -21,7 +21,7 @@ EXTRA_ERRORS = ("repetition", "restart", "insertion")
 
 
 class CanAssess(Protocol):
-    """What is asked of an assessor; `robustness_observe.ShippedAssessor` can."""
+    """What is asked of an assessor; `robustness_observe.NamedAssessor` can."""
 
     def assess(
         self,
@@ -34,7 +34,9 @@ class CanAssess(Protocol):
         """Say how well a recording speaks a text."""
         ...
 
-    def word_times(self, audio: Float32, report: Report) -> WordTimes:
+    def word_times(
+        self, audio: Float32, report: Report, *, text: str, pronunciations: Sequence[Sequence[str]] | None
+    ) -> WordTimes:
         """Where the phones of each word of the text are in a recording that was reported on."""
         ...
 

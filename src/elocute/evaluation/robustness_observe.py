@@ -52,7 +52,7 @@ class Observation:
         has_on_clean: whether the clean recording with its own text passes the same measure at the same place, by
             chance or by false alarm; None where that means nothing.
         total_change: total less that of the clean recording; None where either was refused, or the text is another.
-        phone_change: mean of the phones' scores, likewise.
+        phone_change: mean of the phones' scores, likewise; None also where phones have none.
         phone_distance: mean absolute change of the phones' scores; None also where other variants were chosen.
         false_omissions: words called omitted that are in the recording and were not so in the clean one; None where
             the text is another.
@@ -78,13 +78,14 @@ class Observation:
     warnings: Sequence[str]
 
 
-class ShippedAssessor:
-    """The shipped assessor; one thread, as the workers share the cores."""
+class NamedAssessor:
+    """Whatever makes reports under the name of a backend; one thread, as the workers share the cores."""
 
     def __init__(self, backend: str) -> None:
-        from elocute.assessor import Assessor
+        from elocute.assessors import listener_of, load_assessor
 
-        self._assessor = Assessor(AssessorConfig(backend=backend, scale=SCALE, threads=1))
+        self._maker = load_assessor(AssessorConfig(backend=backend, scale=SCALE, threads=1))
+        self._listener = listener_of(self._maker)
 
     def assess(
         self,
@@ -95,13 +96,20 @@ class ShippedAssessor:
         pronunciations: Sequence[Sequence[str]] | None = None,
     ) -> Report:
         """Say how well a recording speaks a text."""
-        return self._assessor.assess(audio, text, sample_rate=sample_rate, pronunciations=pronunciations)
+        return self._maker.assess(audio, text, sample_rate=sample_rate, pronunciations=pronunciations)
 
-    def word_times(self, audio: Float32, report: Report) -> WordTimes:
+    def word_times(
+        self, audio: Float32, report: Report, *, text: str, pronunciations: Sequence[Sequence[str]] | None
+    ) -> WordTimes:
         """Where the phones are in the sound, closer than the report's times: see `splice_edges`.
 
-        A word whose place there contradicts the report's counts as not found.
+        A word whose place there contradicts the report's counts as not found. Where the report is by something that
+        does not hear in time, an acoustic model's report takes its place.
         """
+        if self._listener is not self._maker:
+            report = self._listener.assess(audio, text, sample_rate=SAMPLE_RATE_HZ, pronunciations=pronunciations)
+            if report.utterance.total is None:
+                return tuple(() for _ in report.text_words)
         said = [
             (index, phone.expected)
             for index, word in enumerate(report.text_words)
@@ -112,7 +120,7 @@ class ShippedAssessor:
         if not said:
             return tuple(() for _ in report.text_words)
         recording = load_audio(audio, sample_rate=SAMPLE_RATE_HZ)
-        posteriors = self._assessor.backend.posteriors(recording)
+        posteriors = self._listener.backend.posteriors(recording)
         ids = [posteriors.phone_set.id_of(phone) for _, phone in said]
         spans = align_phones(posteriors.log_probs, ids, posteriors.phone_set).spans
         edges = phone_edges(recording, spans, posteriors.frame_shift_s)
@@ -134,14 +142,14 @@ def _overlaps(phones: Sequence[tuple[float, float]], word: WordReport) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddedAssessor:
-    """Makes the shipped assessor of one worker."""
+class NamedFactory:
+    """Makes the assessor of one worker."""
 
     backend: str
 
     def __call__(self) -> CanAssess:
         """Load the models."""
-        return ShippedAssessor(self.backend)
+        return NamedAssessor(self.backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,12 +235,14 @@ def observe(
             id=plan.other.id,
             samples=spoken,
             words=tuple(word.word for word in report.text_words),
-            times=assessor.word_times(spoken, report) if scored else (),
+            times=assessor.word_times(spoken, report, text=plan.other.text, pronunciations=plan.other.phones)
+            if scored
+            else (),
         )
 
     times: WordTimes = ()
     if clean.report is not None and clean.total is not None:
-        times = assessor.word_times(samples, clean.report)
+        times = assessor.word_times(samples, clean.report, text=plan.text, pronunciations=plan.phones)
     material = Material(plan=plan, samples=samples, times=times, other=other, clip=clip)
     observations = [_observation(plan.id, BY_NAME["clean"], clean, clean)]
     not_built: dict[str, str] = {}
@@ -287,7 +297,7 @@ class _Change:
     """Of a report against that of the clean recording, as in `Observation`."""
 
     total: float
-    phone: float
+    phone: float | None
     phone_distance: float | None
     false_omissions: int
 
@@ -297,11 +307,12 @@ def _change(item: Assessed, clean: Assessed) -> _Change | None:
     if item.recording.text is not None or item.total is None or clean.total is None:
         return None
     phones, before = item.phone_scores, clean.phone_scores
-    is_alike = phones.keys() == before.keys()
+    is_scored = bool(phones and before)
+    is_alike = is_scored and phones.keys() == before.keys()
     distance = float(np.mean([abs(phones[key] - before[key]) for key in phones])) if is_alike else None
     return _Change(
         total=round(item.total - clean.total, 3),
-        phone=round(float(np.mean(list(phones.values())) - np.mean(list(before.values()))), 3),
+        phone=round(float(np.mean(list(phones.values())) - np.mean(list(before.values()))), 3) if is_scored else None,
         phone_distance=None if distance is None else round(distance, 3),
         false_omissions=len(item.omitted - clean.omitted - item.recording.truth.absent),
     )
