@@ -26,6 +26,7 @@ from torch import Tensor
 
 from elocute.errors import ConfigError
 from elocute.mllm.adapters import after_update
+from elocute.mllm.assembling import audio_of
 from elocute.mllm.bank import Bank, Batch
 from elocute.mllm.batches import BatchMaker, Draw
 from elocute.mllm.examples import Example
@@ -183,6 +184,7 @@ class Phi4Trainer:
         learned = trained(self.wrapped, self.head)
         if self.head is not None and world > 1:
             self._share_gradients(self.head)
+            self._leave_alone_what_does_not_learn_yet(self.head)
         self.accelerator.clip_grad_norm_(learned, table.clip)
         self.optimizer.step()
         self._prune()
@@ -220,6 +222,14 @@ class Phi4Trainer:
         for parameter in head.parameters():
             if parameter.grad is not None:
                 parameter.grad = self.accelerator.reduce(parameter.grad, reduction="mean")
+
+    def _leave_alone_what_does_not_learn_yet(self, head: CtcHead) -> None:
+        """While the encoder learns alone, the rest has gradients of 0 on several processes; none at all on one."""
+        if self.progress.step < self.table.ctc_first:
+            heard = {id(one) for part in (audio_of(self.model).encoder, head) for one in part.parameters()}
+            for parameter in trained(self.model, None):
+                if id(parameter) not in heard:
+                    parameter.grad = None
 
     def _prune(self) -> None:
         """What an adapter does after an update."""
