@@ -336,13 +336,20 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 torch.cuda.reset_peak_memory_stats()
             bench.run()  # warm-up: memory is handed out, kernels are chosen
             parts = bench.run()
-        row = {**parts, **found, "share_outside": parts["outside"] / parts["wall"]}
+        row = {"hours": hours, **parts, **found, "share_outside": parts["outside"] / parts["wall"]}
         row["hours_per_hour"] = hours * 3600 / parts["wall"]
         if on_gpu:
             row["peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         result["precisions"][name] = row
         print(f"{name}: {json.dumps(row)}", flush=True)
+        write(result, options.out)
     return result
+
+
+def write(result: dict[str, Any], out: Path) -> None:
+    """The results so far, for programs and for people."""
+    (out / "gpu_batch.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (out / "gpu_batch.md").write_text(table(result), encoding="utf-8")
 
 
 def main() -> None:
@@ -364,8 +371,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(options, Path(folder))
-    (options.out / "gpu_batch.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (options.out / "gpu_batch.md").write_text(table(result), encoding="utf-8")
+    write(result, options.out)
     print(table(result))
 
 

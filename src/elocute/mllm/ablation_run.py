@@ -313,6 +313,7 @@ def _speeds(run: AblationRun, finished: Sequence[Trial]) -> None:
         return
     if _bench is None:
         _open(*_arguments(run, 0))
+    measure_speed(_bench, first[arms[0]])  # pays for what a process loads and plans once
     began_s = time.monotonic()
     for number, arm in enumerate(arms):
         if run.minutes is not None and time.monotonic() > began_s + _SPEEDS_S:
