@@ -180,7 +180,7 @@ def test_imports_keep_the_rules(path: Path) -> None:
         ("elocute.prosody.pitch", "import parselmouth"),
         ("elocute.prosody.pitch", "def f():\n    from parselmouth import Sound"),
         ("elocute.evaluation.pitch", "import parselmouth.praat"),
-        ("elocute.training.data", "import phonemizer.backend"),
+        ("elocute.training.recordings", "import phonemizer.backend"),
         ("elocute.server.work", "from azure.cognitiveservices import speech"),
     ],
 )

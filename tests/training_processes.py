@@ -16,8 +16,9 @@ import torch
 
 from elocute.training import acoustic
 from elocute.training.acoustic import AcousticTraining
+from elocute.training.acoustic_batches import Augmentation, TrainingSet
 from elocute.training.acoustic_model import AcousticConfig
-from elocute.training.data import WILDCARD, Augmentation, Recording, TrainingSet
+from elocute.training.recordings import WILDCARD, Recording
 
 MODEL = AcousticConfig(
     width=16,

@@ -14,9 +14,11 @@ import torch
 from torch.nn import functional as F
 
 import training_processes
-from elocute.training.acoustic import AcousticTraining, ExactCtc, train, with_wildcards
+from elocute.training.acoustic import AcousticTraining, train
+from elocute.training.acoustic_batches import TrainingSet
+from elocute.training.acoustic_loss import ExactCtc, with_wildcards
 from elocute.training.acoustic_model import AcousticConfig
-from elocute.training.data import WILDCARD, Recording, TrainingSet
+from elocute.training.recordings import WILDCARD, Recording
 from elocute.training.scorer_data import read_heldout
 
 

@@ -11,8 +11,8 @@ import soundfile
 from elocute.acoustic import load_backend
 from elocute.errors import ConfigError
 from elocute.phones import PHONES
-from elocute.training.data import Recording
 from elocute.training.phone_times import find_phone_times, read_phone_times, write_phone_times
+from elocute.training.recordings import Recording
 
 
 def test_times_survive_their_file(tmp_path: Path):

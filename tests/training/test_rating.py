@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from elocute.ctc import lattice
 from elocute.phones import PHONES
-from elocute.training.data import Batch
+from elocute.training.acoustic_batches import Batch
 from elocute.training.rating import confusable, occupancies, phone_ratings, rating_loss
 from elocute.training.splicing import NEAR
 

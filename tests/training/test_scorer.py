@@ -13,8 +13,8 @@ from elocute.errors import ConfigError
 from elocute.scorer import PHONE_FEATURES, UTTERANCE_FEATURES, analyse
 from elocute.scorer.features import NO_RATING
 from elocute.training import scorer_data
-from elocute.training.acoustic import write_heldout
-from elocute.training.data import Recording
+from elocute.training.acoustic_heldout import write_heldout
+from elocute.training.recordings import Recording
 from elocute.training.scorer import (
     Padded,
     ScorerTraining,

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from elocute.phones import PHONES
-from elocute.training.data import Augmentation, Recording, TrainingSet
+from elocute.training.acoustic_batches import Augmentation, TrainingSet
+from elocute.training.recordings import Recording
 from elocute.training.splicing import GOOD_FROM, NATIVE_SCORE, NEAR, Splicer, Splicing
 
 PHONE_FRAMES = 10

@@ -15,7 +15,7 @@ from elocute.audio import load_audio
 from elocute.errors import ConfigError
 from elocute.evaluation.stress_speech import Voice
 from elocute.phones import PHONES, VOWELS, split_stress
-from elocute.training.data import synthetic_recordings
+from elocute.training.recordings import synthetic_recordings
 from elocute.training.synthetic import LEFT_OUT, Sentence, plan, read_synthetic, sentences_of, speak, with_errors
 
 TEXTS = ("she had a new car", "the museum is closed on monday", "blorptic zantrified")

@@ -85,7 +85,7 @@ def acoustic(
     import torch
 
     from elocute.training.acoustic import AcousticTraining, train
-    from elocute.training.data import Augmentation
+    from elocute.training.acoustic_batches import Augmentation
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if splice_share and phone_times is None:
@@ -132,8 +132,8 @@ def phone_times(
     from rich.progress import Progress
 
     from elocute.acoustic import load_backend
-    from elocute.training.data import native_recordings, speechocean_recordings
     from elocute.training.phone_times import find_phone_times, write_phone_times
+    from elocute.training.recordings import native_recordings, speechocean_recordings
 
     recordings = [
         *(speechocean_recordings(speechocean) if speechocean else ()),

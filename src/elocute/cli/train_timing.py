@@ -39,7 +39,7 @@ def timing(
     from elocute.evaluation.flite import VOICES, installed_voices
     from elocute.evaluation.synthetic import speak_texts
     from elocute.prosody.sound import write_model
-    from elocute.training.data import native_recordings, speechocean_recordings
+    from elocute.training.recordings import native_recordings, speechocean_recordings
     from elocute.training.timing import TimingTraining, align_recordings, card, train
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -16,31 +16,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from elocute.corpora.speechocean762 import UTTERANCE_SCORES, read_speechocean762, speaker_folds
-from elocute.evaluation import edit_distance, pcc
+from elocute.corpora.speechocean762 import read_speechocean762, speaker_folds
 from elocute.phones import PHONES
-from elocute.training.acoustic_model import AcousticConfig, AcousticModel, normalise
+from elocute.training.acoustic_batches import Augmentation, TrainingSet, spectra
+from elocute.training.acoustic_heldout import error_rate, hear, rating_pcc, write_heldout
+from elocute.training.acoustic_loss import ctc_loss, frame_loss
+from elocute.training.acoustic_model import AcousticConfig, AcousticModel, Heads
 from elocute.training.acoustic_team import CLOCK_EVERY, Team, make_team
-from elocute.training.data import (
+from elocute.training.phone_times import read_phone_times
+from elocute.training.rating import rating_loss
+from elocute.training.recordings import (
     WILDCARD,
-    Augmentation,
-    Batch,
     Kind,
     Recording,
-    TrainingSet,
     load_pcm,
     native_recordings,
-    spectra,
     speechocean_recordings,
     synthetic_recordings,
 )
-from elocute.training.phone_times import read_phone_times
-from elocute.training.rating import LEAST_RATING, RATING_STEP, occupancies, phone_ratings, rating_loss
 from elocute.training.splicing import Splicer, Splicing
 
 log = logging.getLogger(__name__)
@@ -119,57 +116,6 @@ class AcousticTraining:
     model: AcousticConfig = field(default_factory=AcousticConfig)
 
 
-class ExactCtc(torch.autograd.Function):
-    """Negative CTC log-likelihood whose gradient is right for columns that are no softmax.
-
-    PyTorch's own backward returns exp(log_probs) - occupancy, the gradient with respect to logits under a softmax.
-    The gradient with respect to log_probs, which wildcard columns need, is -occupancy: add the exp back.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, log_probs: Tensor, labels: Tensor, frame_counts: list[int], label_counts: list[int]
-    ) -> Tensor:
-        """log_probs (T, B, V); returns negative log-likelihoods (B,)."""
-        nll, alpha = torch._ctc_loss(log_probs, labels, frame_counts, label_counts, 0, True)
-        ctx.save_for_backward(log_probs, labels, nll, alpha)
-        ctx.counts = (frame_counts, label_counts)
-        return torch.where(torch.isfinite(nll), nll, torch.zeros_like(nll))
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        """Minus the occupancies, weighted by the incoming gradient."""
-        log_probs, labels, nll, alpha = ctx.saved_tensors
-        frame_counts, label_counts = ctx.counts
-        raw = torch.ops.aten._ctc_loss_backward(
-            gradient, log_probs, labels, frame_counts, label_counts, nll, alpha, 0, True
-        )
-        inside = torch.arange(len(log_probs), device=raw.device)[:, None] < torch.tensor(
-            frame_counts, device=raw.device
-        )
-        weight = (gradient * torch.isfinite(nll)) * inside
-        return raw - log_probs.exp() * weight[..., None], None, None, None
-
-
-def with_wildcards(log_probs: Tensor) -> Tensor:
-    """Append the two wildcard columns, log of the probability of any phone: (..., V) to (..., V + 2)."""
-    any_phone = torch.logsumexp(log_probs[..., 1:], dim=-1, keepdim=True)
-    return torch.cat([log_probs, any_phone, any_phone], dim=-1)
-
-
-def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean over the batch of the negative log-likelihood a label."""
-    log_probs = with_wildcards(F.log_softmax(logits.float(), dim=-1)).transpose(0, 1)
-    nll: Tensor = ExactCtc.apply(log_probs, batch.labels, batch.frame_counts, batch.label_counts)
-    return (nll / torch.tensor(batch.label_counts, device=nll.device)).mean()
-
-
-def frame_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy against phones spread uniformly over the energetic frames."""
-    frames = min(logits.shape[1], batch.frame_labels.shape[1])
-    return F.cross_entropy(logits[:, :frames].float().flatten(0, 1), batch.frame_labels[:, :frames].flatten())
-
-
 def build_sets(config: AcousticTraining, device: torch.device) -> tuple[TrainingSet, list[Recording], Tensor, Tensor]:
     """The training set, and the held-out recordings with their frames and lengths."""
     learners = speechocean_recordings(config.speechocean)
@@ -225,28 +171,6 @@ class Progress:
     def share(self, config: AcousticTraining) -> float:
         """Share of the training that is done."""
         return self.spent_s / (60 * config.minutes) if config.steps is None else self.step / config.steps
-
-
-class Heads(torch.nn.Module):
-    """What of the model learns, in one call, as processes that average gradients need it.
-
-    Args:
-        model: whole.
-        rating_gradient: see `AcousticTraining`.
-    """
-
-    def __init__(self, model: AcousticModel, rating_gradient: float) -> None:
-        super().__init__()
-        self.encoder, self.head, self.middle_head = model.encoder, model.head, model.middle_head
-        self.rating_head, self.rating_gradient = model.rating_head, rating_gradient
-
-    def forward(self, mels: Tensor, lengths: Tensor, rates: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits of both heads, and ratings if they are to be learnt."""
-        states, middle = self.encoder(mels, lengths)
-        logits, middle_logits = self.head(states), self.middle_head(middle)
-        # The value of the states, with a part of their gradient.
-        seen = states.detach() + self.rating_gradient * (states - states.detach()) if rates else None
-        return logits, middle_logits, None if seen is None else self.rating_head(seen)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -438,45 +362,6 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
-@torch.inference_mode()
-def hear(model: AcousticModel, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """What the model hears in one recording, in full precision.
-
-    Args:
-        model: in any mode; it is left in that mode.
-        frames: log-mel frames, shape (2 T or 2 T + 1, mels).
-
-    Returns: log-probabilities (T, phones + 1) and ratings (T, phones + 4).
-    """
-    was_training = model.training
-    model.eval()
-    log_probs, ratings = model.hear(normalise(frames.float()[None]))
-    model.train(was_training)
-    return log_probs[0], ratings[0]
-
-
-@torch.inference_mode()
-def error_rate(
-    model: AcousticModel,
-    some: Sequence[Recording],
-    frames: Tensor,
-    lengths: Tensor,
-    held: Sequence[Recording],
-) -> float:
-    """Phone error rate of greedy decoding against the canonical phones (what was said wrong counts as error too)."""
-    ends = torch.cumsum(lengths, 0).tolist()
-    place = {recording.id: number for number, recording in enumerate(held)}
-    errors = total = 0
-    for recording in some:
-        number = place[recording.id]
-        begin = ends[number - 1] if number else 0
-        best = hear(model, frames[begin : ends[number]])[0].argmax(-1)
-        heard = torch.unique_consecutive(best).tolist()
-        errors += edit_distance([label for label in heard if label], recording.phones)
-        total += len(recording.phones)
-    return errors / total
-
-
 def finish(
     config: AcousticTraining,
     model: AcousticModel,
@@ -508,36 +393,3 @@ def finish(
             len(held),
         )
     (config.out / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
-
-
-def rating_pcc(recordings: Sequence[Recording], heard: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Correlation of the bare ratings with people's scores: of phones, and of the four utterance scores."""
-    phone: list[Tensor] = []
-    whole: list[Tensor] = []
-    for recording, (log_probs, ratings) in zip(recordings, heard, strict=True):
-        phones = torch.tensor([recording.phones], device=ratings.device)
-        owned = occupancies(log_probs[None], phones, [len(log_probs)], [len(recording.phones)])
-        weight = owned / owned.sum(dim=1, keepdim=True).clamp(min=1e-3)
-        phone.append(phone_ratings(ratings[None], weight, phones)[0])
-        whole.append(ratings[:, -len(UTTERANCE_SCORES) :].mean(dim=0))
-    scores = [score for recording in recordings for score in recording.phone_scores]
-    found = {"phone": pcc(scores, torch.cat(phone).cpu().numpy())}
-    expected = np.array([recording.utterance_scores for recording in recordings])
-    stated = torch.stack(whole).cpu().numpy()
-    found |= {name: pcc(expected[:, k], stated[:, k]) for k, name in enumerate(UTTERANCE_SCORES)}
-    return {name: round(value, 4) for name, value in found.items()}
-
-
-def write_heldout(path: Path, recordings: Sequence[Recording], heard: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Keep what was heard in the recordings: one array a kind, recordings one after the other.
-
-    Log-probabilities are stored in half precision, ratings in steps of `RATING_STEP` from `LEAST_RATING`.
-    """
-    ratings = np.concatenate([found.cpu().numpy() for _, found in heard])
-    np.savez_compressed(
-        path,
-        ids=np.array([recording.id for recording in recordings]),
-        frames=np.array([len(log_probs) for log_probs, _ in heard]),
-        log_probs=np.concatenate([log_probs.cpu().numpy().astype(np.float16) for log_probs, _ in heard]),
-        ratings=np.clip(np.round((ratings - LEAST_RATING) / RATING_STEP), 0, 255).astype(np.uint8),
-    )

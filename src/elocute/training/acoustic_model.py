@@ -302,3 +302,25 @@ class AcousticModel(nn.Module):
         """The same from normalised log-mels (1, frames, mels)."""
         states, _ = self.encoder(mels)
         return F.log_softmax(self.head(states), dim=-1), self.rating_head(states)
+
+
+class Heads(nn.Module):
+    """What of the model learns, in one call, as processes that average gradients need it.
+
+    Args:
+        model: whole.
+        rating_gradient: see `AcousticTraining`.
+    """
+
+    def __init__(self, model: AcousticModel, rating_gradient: float) -> None:
+        super().__init__()
+        self.encoder, self.head, self.middle_head = model.encoder, model.head, model.middle_head
+        self.rating_head, self.rating_gradient = model.rating_head, rating_gradient
+
+    def forward(self, mels: Tensor, lengths: Tensor, rates: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of both heads, and ratings if they are to be learnt."""
+        states, middle = self.encoder(mels, lengths)
+        logits, middle_logits = self.head(states), self.middle_head(middle)
+        # The value of the states, with a part of their gradient.
+        seen = states.detach() + self.rating_gradient * (states - states.detach()) if rates else None
+        return logits, middle_logits, None if seen is None else self.rating_head(seen)

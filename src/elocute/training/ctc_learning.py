@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from elocute.evaluation import edit_distance
-from elocute.training.acoustic import ExactCtc, with_wildcards
+from elocute.training.acoustic_loss import ExactCtc, with_wildcards
 from elocute.training.ctc_batches import IGNORED, CtcBatch
 from elocute.training.ctc_data import Example
 from elocute.training.ctc_model import PhoneModel

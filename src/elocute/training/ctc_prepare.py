@@ -90,7 +90,7 @@ def read_noise(folder: Path | None) -> np.ndarray:
     """
     if folder is None:
         return np.zeros(0, dtype=np.int16)
-    from elocute.training.data import load_pcm
+    from elocute.training.recordings import load_pcm
 
     files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".wav", ".flac", ".ogg", ".opus", ".mp3")]
     if not files:

@@ -17,7 +17,8 @@ from elocute.errors import AlignmentError, ConfigError
 from elocute.evaluation.splice_edges import phone_edges
 from elocute.gop import align_phones
 from elocute.phones import PHONES
-from elocute.training.data import FRAMES_PER_S, Recording, read_pcm
+from elocute.training.acoustic_batches import FRAMES_PER_S
+from elocute.training.recordings import Recording, read_pcm
 from elocute.types import SAMPLE_RATE_HZ, Int64
 
 PhoneTimes = Mapping[str, Int64]

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from elocute.training.data import Batch
+from elocute.training.acoustic_batches import Batch
 from elocute.training.splicing import NEAR
 
 LEAST_RATING = -1.0

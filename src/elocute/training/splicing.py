@@ -26,7 +26,7 @@ from elocute.training.planting import GOOD_FROM, SAID_INSTEAD, WRONG
 from elocute.types import Float32, Float64, Int64
 
 if TYPE_CHECKING:
-    from elocute.training.data import Recording
+    from elocute.training.recordings import Recording
 
 NATIVE_SCORE = 2.0
 """What a phone of a native speaker counts as, on the scale of people's scores."""

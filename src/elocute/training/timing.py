@@ -29,7 +29,7 @@ from elocute.gop import align_phones
 from elocute.phones import PHONES
 from elocute.prosody.sound import BANDS, CHANGE, FRAME_S, OFFSETS, SILENCE, SoundModel, listen, read_model, spectrum
 from elocute.prosody.timing import Timing, frame_energy_db, refined, timing
-from elocute.training.data import Recording, read_pcm
+from elocute.training.recordings import Recording, read_pcm
 from elocute.types import SAMPLE_RATE_HZ, Audio, Float32, Float64, Int64
 
 log = logging.getLogger(__name__)
