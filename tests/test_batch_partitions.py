@@ -45,15 +45,29 @@ def test_json_lines_give_the_rows_of_the_local_engine(partition_rows: int, tmp_p
     assert planned.rows == 100
     assert [partition.number for partition in planned.partitions] == list(range(len(planned.partitions)))
     sizes = [partition.rows for partition in planned.partitions]
-    assert all(partition_rows <= size < partition_rows + 32 for size in sizes[:-1])
+    assert all(partition_rows <= size < partition_rows + 8 for size in sizes[:-1])
 
 
 def test_the_size_of_partitions_follows_rows_and_workers(tmp_path: Path) -> None:
     manifest = tmp_path / "m.jsonl"
     manifest.write_text(lines(3000))
-    assert len(plan(manifest, workers=1).partitions) == 16
-    assert len(plan(manifest, workers=4).partitions) == 47
-    assert plan(manifest, workers=1000).partition_rows == 32
+    assert len(plan(manifest, workers=1).partitions) == 32
+    assert len(plan(manifest, workers=4).partitions) == 125
+    assert plan(manifest, workers=1000).partition_rows == 8
+    assert plan(manifest, workers=1000, least_rows=128).partition_rows == 128
+
+
+def test_units_of_a_long_manifest_become_fewer_and_the_cut_is_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text(lines(1000))
+    monkeypatch.setattr("elocute.batch.partitions._MOST_UNITS", 20)
+    planned = plan(manifest, workers=1000)
+    assert {partition.rows for partition in planned.partitions[:-1]} == {128}  # 8 would be 125 of them
+    assert rows_of(planned) == list(read_manifest(manifest).rows)
+    assert plan(manifest, workers=7, partition_rows=planned.partition_rows) == planned
+    assert len(plan(manifest, partition_rows=3).partitions) == 334  # as asked for, however many
 
 
 def test_a_folder_and_a_pattern_of_files(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ file system that fsspec or pyarrow knows.
 from __future__ import annotations
 
 import hashlib
+import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,14 @@ from elocute.errors import ConfigError
 
 _LINE_ENDINGS = (".jsonl", ".ndjson", ".json")
 # Rows that are never parted; partitions are made of such units.
-_UNIT_ROWS = 32
-_LEAST_ROWS, _MOST_ROWS = 32, 2048
+_UNIT_ROWS = 8
+# Up to so many rows of a partition that are asked for, it has just as many; else they are rounded up to units.
+_MOST_ROWS_EXACT = 32
+# Of more units than this, neighbours become one, so that a manifest of any length fits in memory.
+_MOST_UNITS = 2**16
+_MOST_ROWS = 2048
 # So many partitions for each worker: enough that the last ones end at about the same time.
-_PARTITIONS_A_WORKER = 16
+_PARTITIONS_A_WORKER = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +101,16 @@ class Unit:
     content: bytes
 
 
-def plan_partitions(manifest: str, *, workers: int, partition_rows: int | None = None) -> Plan:
+def plan_partitions(
+    manifest: str, *, workers: int, partition_rows: int | None = None, least_rows: int = _UNIT_ROWS
+) -> Plan:
     """Look through a manifest, check every row of it, and cut it up.
 
     Args:
         manifest: path or address of a file, a folder, or a pattern with `*`.
         workers: who will work on it; there are some partitions for each.
         partition_rows: rows of a partition, about; None chooses.
+        least_rows: of a partition that is chosen, such as a worker can use at once.
 
     Raises:
         ConfigError: no such file, nothing in it, a row is malformed, or two rows have one id.
@@ -112,12 +120,19 @@ def plan_partitions(manifest: str, *, workers: int, partition_rows: int | None =
     digest = hashlib.sha256()
     sources: list[Source] = []
     seen = array("Q")
-    unit_rows = min(partition_rows or _UNIT_ROWS, _UNIT_ROWS)
+    unit_rows = partition_rows if partition_rows and partition_rows <= _MOST_ROWS_EXACT else _UNIT_ROWS
+    size, most_units = unit_rows, _MOST_UNITS
     for file in files:
         for unit in _scan(file, unit_rows):
             digest.update(unit.content)
             sources.append(unit.source)
             seen.extend(map(_hash, unit.ids))
+            if len(sources) > most_units:
+                sources = list(_merged(sources, size))
+                if 2 * len(sources) > most_units and 2 * size <= (partition_rows or _MOST_ROWS):
+                    size *= 2
+                    sources = list(_merged(sources, size))
+                most_units = max(_MOST_UNITS, 2 * len(sources))
     _check_unique(seen, files, unit_rows)
     counts = [source.rows for source in sources]
     known = [count for count in counts if count is not None]
@@ -125,7 +140,8 @@ def plan_partitions(manifest: str, *, workers: int, partition_rows: int | None =
         raise ConfigError(f"manifest {manifest} has no rows; every row needs id, audio and text")
     if partition_rows is None:
         each = sum(known) // (workers * _PARTITIONS_A_WORKER)
-        partition_rows = min(max(each, _LEAST_ROWS), _MOST_ROWS)
+        # Whole units, or who goes on with this number would cut otherwise.
+        partition_rows = math.ceil(min(max(each, least_rows), _MOST_ROWS) / size) * size
     merged = [Partition(number=n, rows=x.rows, source=x) for n, x in enumerate(_merged(sources, partition_rows))]
     total = sum(known) if len(known) == len(counts) else None
     return Plan(partitions=tuple(merged), rows=total, sha256=digest.hexdigest(), partition_rows=partition_rows)

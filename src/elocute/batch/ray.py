@@ -42,7 +42,22 @@ _LOG = logging.getLogger(__name__)
 
 # Only cuts and counts go through Ray's object store; 75 MB is the least that it takes.
 _OBJECT_STORE_BYTES = 100 * 2**20
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 1.0
+# What a cluster of a run's own does without: its reports of use, and statistics for a dashboard that it does not have.
+# All of Ray's processes keep them, for a few per cent of two cores; they are read when Ray is loaded.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_event_stats": "0",
+    # Else the connection waits for workers that nobody has asked for yet.
+    "RAY_prestart_worker_first_driver": "0",
+}
+# With so many partitions for each worker, one waits for it while it is busy: to be given the next one takes Ray a
+# tenth of a second and more. With fewer, one that waits would be kept from workers that have nothing to do.
+_PARTITIONS_TO_QUEUE = 4
+# Of a partition: what a GPU hears in a few batches of like lengths, and what takes a processor a second.
+_LEAST_ROWS_GPU, _LEAST_ROWS = 128, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +97,7 @@ def run_ray_batch(
         configuration: as for `run_batch`.
         cluster: where; None starts one on this machine.
         partition_rows: rows that a worker answers before it writes them, about; None chooses by size and workers.
-        progress: called with rows done and rows in all, twice a second; where the manifest does not tell how many
+        progress: called with rows done and rows in all, once a second; where the manifest does not tell how many
             there are, the second is an estimate.
         fresh: forget an earlier run of the same output, finished or not.
 
@@ -106,7 +121,12 @@ def run_ray_batch(
         workers = cluster.workers or _room(ray, cluster)
         # Cut as an earlier run has cut it, or its parts would not fit.
         partition_rows = (None if fresh else earlier_partition_rows(out)) or partition_rows
-        plan = plan_partitions(manifest, workers=workers, partition_rows=partition_rows)
+        plan = plan_partitions(
+            manifest,
+            workers=workers,
+            partition_rows=partition_rows,
+            least_rows=_LEAST_ROWS_GPU if cluster.gpus else _LEAST_ROWS,
+        )
         begun = begin_parts(
             out,
             plan,
@@ -138,8 +158,9 @@ def run_ray_batch(
 @contextmanager
 def _connected(cluster: Cluster) -> Iterator[Any]:
     """Ray, connected to a cluster; who is connected already stays so."""
-    # Before Ray is loaded: it would report its use to its makers.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    for name, value in (_QUIET if address is None else {"RAY_USAGE_STATS_ENABLED": "0"}).items():
+        os.environ.setdefault(name, value)
     try:
         import ray
         import ray.data
@@ -150,7 +171,6 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
     try:
         if address is None:
             ray.init(
@@ -256,8 +276,9 @@ class _Run:
         data = self._ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             Worker,
             batch_size=1,
-            # One partition at a time: who has one waiting keeps it from a worker that is idle.
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+            compute=ActorPoolStrategy(
+                size=workers, max_tasks_in_flight_per_actor=2 if len(todo) >= workers * _PARTITIONS_TO_QUEUE else 1
+            ),
             fn_constructor_args=(job, tracker),
             num_cpus=1,
             num_gpus=gpus or None,

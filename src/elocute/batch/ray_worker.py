@@ -24,7 +24,7 @@ from elocute.errors import BatchError, ConfigError, ElocuteError
 
 log = logging.getLogger(__name__)
 
-_TELL_EVERY_S = 0.5
+_TELL_EVERY_S = 1.0
 # A store that is away for a moment is asked again after so many seconds.
 _PAUSES_S = (1.0, 10.0)
 
