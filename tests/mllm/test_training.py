@@ -139,6 +139,7 @@ def test_it_learns_and_measures(corpus: Path, tmp_path: Path) -> None:
     assert record["held_speakers"] == 2
     assert json.loads((out / "evaluation-000016.json").read_text())["answers"]
     assert list((out / "tensorboard").iterdir())
+    assert "Loss of an answer" in (out / "curve.svg").read_text()
     kept = load_tuned(out / "model", dtype="float32")
     state = torch.load(out / "state.pt", weights_only=True)["model"]
     assert torch.equal(

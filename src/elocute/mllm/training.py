@@ -29,6 +29,7 @@ from elocute.mllm.adapters import after_update
 from elocute.mllm.assembling import audio_of
 from elocute.mllm.bank import Bank, Batch
 from elocute.mllm.batches import BatchMaker, Draw
+from elocute.mllm.curve_plot import write_curve
 from elocute.mllm.examples import Example
 from elocute.mllm.learning import CtcHead, answer_loss, learning_rate, make_optimizer, orthogonality, trained
 from elocute.mllm.measuring import Measured, measure
@@ -80,7 +81,7 @@ class Phi4Run:
 
 
 def train_phi4(run: Phi4Run, model: Any, accelerator: Any = None) -> dict[str, Any]:
-    """Train or resume; the run folder then holds the best model, `curve.jsonl`, `run.json` and the checkpoint.
+    """Train or resume; the run folder then has the best model, `curve.jsonl`, its drawing, `run.json`, the checkpoint.
 
     Args:
         run: what to train on, and how.
@@ -317,6 +318,8 @@ class Phi4Trainer:
         else:
             found = measure(self)
             self._report({"epoch": round(epoch, 3), **found.values})
+            if self.accelerator.is_main_process:
+                write_curve(self.run.out, self.draw.updates_an_epoch)
             self._write_evaluation(found)
             if progress.best is None or found.merit > progress.best:
                 progress.best, progress.best_step = found.merit, progress.step
