@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from elocute.cli.app import app
-from elocute.mllm import ablation_run
+from elocute.mllm.ablation import run as ablation_run
 
 RECIPE = Path(__file__).parent.parent.parent / "recipes" / "phi4-ablation.toml"
 

@@ -11,8 +11,8 @@ import typer
 from elocute.cli.training_run import steps_of
 
 if TYPE_CHECKING:
-    from elocute.mllm.ablation import AblationRecipe
-    from elocute.mllm.ablation_run import Outcome
+    from elocute.mllm.ablation.recipe import AblationRecipe
+    from elocute.mllm.ablation.run import Outcome
     from elocute.training.ctc_data import Source
 
 EXAMPLES = (
@@ -60,7 +60,7 @@ def ablate(
     trained on. Leaves table.md, table.json and drawings in OUT and prints the table.
     """
     from elocute.errors import BatchError, ConfigError
-    from elocute.mllm.ablation import read_ablation, trials_of
+    from elocute.mllm.ablation.recipe import read_ablation, trials_of
     from elocute.training.ctc_data import parse_sources
 
     recipe = read_ablation(config, change or [])
@@ -70,7 +70,7 @@ def ablate(
             typer.echo(trial.name)
         return
     if table_only:
-        from elocute.mllm.ablation_run import write_table
+        from elocute.mllm.ablation.run import write_table
 
         write_table(recipe, sources, out)
         typer.echo((out / "table.md").read_text(encoding="utf-8"))
@@ -114,7 +114,7 @@ def _run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from elocute.mllm.ablation_run import AblationRun, run_ablation
+    from elocute.mllm.ablation.run import AblationRun, run_ablation
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

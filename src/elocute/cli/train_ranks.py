@@ -36,7 +36,7 @@ def phi4_ranks(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from elocute.errors import ConfigError
-    from elocute.mllm.rank_planning import check_recipe, plan_ranks, recipe_with, write_plan
+    from elocute.mllm.ablation.rank_planning import check_recipe, plan_ranks, recipe_with, write_plan
     from elocute.mllm.recipe import read_phi4_recipe
     from elocute.training.ctc_data import parse_sources
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from elocute.mllm.regulariser import adapter_entropies, adapter_pairs, entropy_penalty, spectra
+from elocute.mllm.ablation.regulariser import adapter_entropies, adapter_pairs, entropy_penalty, spectra
 
 Pairs = list[tuple[torch.Tensor, torch.Tensor]]
 

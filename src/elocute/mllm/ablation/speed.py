@@ -8,9 +8,9 @@ import time
 
 import torch
 
-from elocute.mllm.ablation import Trial
-from elocute.mllm.ablation_bench import Bench
-from elocute.mllm.ablation_trial import Training, prepare
+from elocute.mllm.ablation.bench import Bench
+from elocute.mllm.ablation.recipe import Trial
+from elocute.mllm.ablation.trial import Training, prepare
 from elocute.mllm.generation import generate
 
 WARM_UP, TIMED, ANSWERED = 5, 20, 5

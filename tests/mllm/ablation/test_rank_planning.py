@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from elocute.cli.app import app
 from elocute.errors import ConfigError
+from elocute.mllm.ablation.entropy import linear_sites
+from elocute.mllm.ablation.rank_planning import check_recipe, recipe_with
+from elocute.mllm.ablation.ranks import applied, uniform
 from elocute.mllm.adapters import NAME
-from elocute.mllm.entropy import linear_sites
 from elocute.mllm.model import load_model
 from elocute.mllm.prepare import adapter_config
-from elocute.mllm.rank_planning import check_recipe, recipe_with
-from elocute.mllm.ranks import applied, uniform
 from elocute.mllm.recipe import read_phi4_recipe
 from tiny_corpus import write_corpus
 from tiny_phi4 import released
@@ -83,8 +83,8 @@ def test_recipes_without_ranks_to_plan_are_refused(change: str, message: str) ->
 
 
 def test_an_adapter_on_one_line_is_refused() -> None:
-    from elocute.mllm.rank_planning import Planned
-    from elocute.mllm.ranks import RankPlan, Site
+    from elocute.mllm.ablation.rank_planning import Planned
+    from elocute.mllm.ablation.ranks import RankPlan, Site
 
     plan = RankPlan(sites=(Site(name="a.b", inputs=2, outputs=2),), ranks=(1,))
     planned = Planned(plan=plan, entropies=(), examples=1)

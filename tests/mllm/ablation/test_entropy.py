@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from elocute.errors import ConfigError
-from elocute.mllm.entropy import (
+from elocute.mllm.ablation.entropy import (
     IGNORED_LABEL,
     PLACES,
     ModuleEntropy,
@@ -24,7 +24,7 @@ from elocute.mllm.entropy import (
     place_masks,
     spectral_entropy,
 )
-from elocute.mllm.ranks import Site
+from elocute.mllm.ablation.ranks import Site
 
 AUDIO = 7
 

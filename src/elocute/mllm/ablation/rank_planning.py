@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from elocute.errors import ConfigError
-from elocute.mllm.entropy import ModuleEntropy, calibrate, linear_sites
+from elocute.mllm.ablation.entropy import ModuleEntropy, calibrate, linear_sites
+from elocute.mllm.ablation.ranks import RankPlan, allocate, entropy_weights, uniform
 from elocute.mllm.examples import Example
-from elocute.mllm.ranks import RankPlan, allocate, entropy_weights, uniform
 from elocute.mllm.recipe import Phi4Recipe
 from elocute.training.ctc_data import Source
 
@@ -178,8 +178,8 @@ def write_plan(out: Path, text: str, planned: Planned) -> None:
     """The recipe, and beside it heat maps of ranks and entropies."""
     from importlib.resources import files
 
-    from elocute.mllm.ablation_files import write_text
-    from elocute.mllm.ablation_plots import entropy_maps, heat_maps
+    from elocute.mllm.ablation.files import write_text
+    from elocute.mllm.ablation.plots import entropy_maps, heat_maps
 
     style = files("elocute.evaluation").joinpath("plots.css").read_text(encoding="utf-8")
     ranks = {name: float(rank) for name, rank in planned.plan.rank_of.items()}

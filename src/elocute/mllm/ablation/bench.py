@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from elocute.errors import ConfigError
-from elocute.mllm.ablation import AblationRecipe
+from elocute.mllm.ablation.recipe import AblationRecipe
 from elocute.mllm.bank import Bank, Batch, Tokens, collate, make_bank, spectra_of, tokens_of
 from elocute.mllm.collate import Collator, LengthBuckets, Recordings, read_recordings
 from elocute.mllm.examples import Example

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from elocute.errors import ConfigError
-from elocute.mllm.ranks import Site
+from elocute.mllm.ablation.ranks import Site
 from elocute.types import Float64
 
 if TYPE_CHECKING:

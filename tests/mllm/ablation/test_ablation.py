@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.errors import ConfigError
-from elocute.mllm.ablation import Arm, GridTable, arms_of, read_ablation, trials_of
-from elocute.mllm.ablation_table import METRICS, ORDER, bleu, bleu_row, make_table, markdown, sums_of, words_of
+from elocute.mllm.ablation.recipe import Arm, GridTable, arms_of, read_ablation, trials_of
+from elocute.mllm.ablation.table import METRICS, ORDER, bleu, bleu_row, make_table, markdown, sums_of, words_of
 from elocute.mllm.examples import Example
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def names(**grid: Any) -> list[str]:

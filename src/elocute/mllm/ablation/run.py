@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from elocute.errors import BatchError, ConfigError
-from elocute.mllm.ablation import AblationRecipe, Arm, Trial, arms_of, trials_of
-from elocute.mllm.ablation_files import is_done, read_record, write_text
-from elocute.mllm.ablation_table import Table, make_table, markdown
+from elocute.mllm.ablation.files import is_done, read_record, write_text
+from elocute.mllm.ablation.recipe import AblationRecipe, Arm, Trial, arms_of, trials_of
+from elocute.mllm.ablation.table import Table, make_table, markdown
 from elocute.mllm.weights import open_checkpoint
 from elocute.training.ctc_data import Source
 from elocute.training.recipe_table import plain
@@ -87,7 +87,7 @@ def run_ablation(run: AblationRun) -> Outcome:
         ConfigError: the folder holds another ablation, or the base or the corpus cannot be used.
         BatchError: a process died, for want of memory, say.
     """
-    from elocute.mllm.ablation_bench import describe, prepare_bank, read_parts
+    from elocute.mllm.ablation.bench import describe, prepare_bank, read_parts
 
     began_s = time.monotonic()
     recipe, out = run.recipe, run.out
@@ -120,8 +120,8 @@ def write_table(recipe: AblationRecipe, sources: Sequence[Source], out: Path) ->
     Raises:
         ConfigError: no training is finished.
     """
-    from elocute.mllm.ablation_bench import read_parts
-    from elocute.mllm.ablation_plots import write_plots
+    from elocute.mllm.ablation.bench import read_parts
+    from elocute.mllm.ablation.plots import write_plots
 
     held = read_parts(sources, recipe.data, recipe.evaluation.most).held
     folders: dict[str, dict[int, Path]] = {}
@@ -207,7 +207,7 @@ def _open(
     """Begin a worker process; with `turns`, a counter of all of them, GPUs are taken by turns."""
     import torch
 
-    from elocute.mllm.ablation_bench import Bench, read_parts
+    from elocute.mllm.ablation.bench import Bench, read_parts
 
     global _bench
     if threads:
@@ -225,7 +225,7 @@ def _train(trial: Trial, folder: Path) -> tuple[float, str | None]:
 
     An arm that does not fit or does not converge is a result of an ablation: the others go on.
     """
-    from elocute.mllm.ablation_trial import run_trial
+    from elocute.mllm.ablation.trial import run_trial
 
     began_s = time.perf_counter()
     try:
@@ -304,7 +304,7 @@ def _in_processes(
 
 def _speeds(run: AblationRun, finished: Sequence[Trial]) -> None:
     """Speeds of every arm that has none yet; arms that differ in their learning rate alone are equally fast."""
-    from elocute.mllm.ablation_speed import measure_speed
+    from elocute.mllm.ablation.speed import measure_speed
 
     speeds = _read(run.out / SPEEDS)
     first = {trial.arm: trial for trial in reversed(finished) if trial.arm.rate == 1 and trial.arm.name not in speeds}

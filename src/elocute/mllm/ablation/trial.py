@@ -13,20 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elocute.mllm.ablation import PLACEMENTS, Arm, Trial
-from elocute.mllm.ablation_bench import Bench
-from elocute.mllm.ablation_files import write_trial
+from elocute.mllm.ablation.bench import Bench
+from elocute.mllm.ablation.entropy import PLACES, ModuleEntropy, calibrate, linear_sites
+from elocute.mllm.ablation.files import write_trial
+from elocute.mllm.ablation.ranks import RankPlan, Site, allocate, applied, check_applied, entropy_weights, uniform
+from elocute.mllm.ablation.recipe import PLACEMENTS, Arm, Trial
+from elocute.mllm.ablation.regulariser import adapter_entropies, adapter_pairs, entropy_penalty
 from elocute.mllm.adapters import NAME, AdapterConfig, after_update, import_peft, peft_config, prepare_eva
 from elocute.mllm.answers import parse_answer
 from elocute.mllm.assembling import assemble
 from elocute.mllm.collate import IGNORED
-from elocute.mllm.entropy import PLACES, ModuleEntropy, calibrate, linear_sites
 from elocute.mllm.evaluation import expected_scores
 from elocute.mllm.examples import Example
 from elocute.mllm.generation import Generated, generate
 from elocute.mllm.model import load_model
-from elocute.mllm.ranks import RankPlan, Site, allocate, applied, check_applied, entropy_weights, uniform
-from elocute.mllm.regulariser import adapter_entropies, adapter_pairs, entropy_penalty
 from elocute.mllm.weights import open_checkpoint
 
 

@@ -14,14 +14,14 @@ pytest.importorskip("transformers")
 import torch
 
 from elocute.errors import ConfigError
-from elocute.mllm.ablation import AblationRecipe, Arm, Trial, read_ablation
-from elocute.mllm.ablation_bench import Bench, prepare_bank, read_parts
-from elocute.mllm.ablation_run import AblationRun, run_ablation, write_table
-from elocute.mllm.ablation_trial import Training, prepare, ranks_of, schedule, sizes
+from elocute.mllm.ablation.bench import Bench, prepare_bank, read_parts
+from elocute.mllm.ablation.entropy import calibrate, linear_sites
+from elocute.mllm.ablation.ranks import applied
+from elocute.mllm.ablation.recipe import AblationRecipe, Arm, Trial, read_ablation
+from elocute.mllm.ablation.run import AblationRun, run_ablation, write_table
+from elocute.mllm.ablation.trial import Training, prepare, ranks_of, schedule, sizes
 from elocute.mllm.adapters import NAME
-from elocute.mllm.entropy import calibrate, linear_sites
 from elocute.mllm.model import load_model
-from elocute.mllm.ranks import applied
 from elocute.mllm.sizes import build_random
 from elocute.training.ctc_data import Source
 from tiny_corpus import write_corpus
@@ -252,7 +252,7 @@ def test_another_ablation_in_the_same_folder_is_refused(finished: Path, folder: 
 def test_a_training_that_breaks_off_is_told_and_the_others_go_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import elocute.mllm.ablation_trial as module
+    import elocute.mllm.ablation.trial as module
 
     real = module.run_trial
 

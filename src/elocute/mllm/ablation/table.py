@@ -20,7 +20,7 @@ import numpy as np
 from elocute.errors import ConfigError
 from elocute.evaluation.bootstrap import Draws, Estimate, estimate, pearson, ratio, sums_by_speaker
 from elocute.evaluation.metrics import edit_distance
-from elocute.mllm.ablation_files import read_answers, read_record
+from elocute.mllm.ablation.files import read_answers, read_record
 from elocute.mllm.answers import SCORE_KEYS, Answer, parse_answer
 from elocute.mllm.evaluation_measures import filled_with_mean
 from elocute.mllm.examples import Example

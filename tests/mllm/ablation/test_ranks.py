@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elocute.errors import ConfigError
-from elocute.mllm.ranks import RankPlan, Site, allocate, applied, check_applied, entropy_weights, uniform
+from elocute.mllm.ablation.ranks import RankPlan, Site, allocate, applied, check_applied, entropy_weights, uniform
 
 
 def worth(sites: list[Site], weights: list[float], ranks: tuple[int, ...]) -> float:
