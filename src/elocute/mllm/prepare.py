@@ -17,7 +17,7 @@ from elocute.errors import ConfigError, PhoneError, TextError
 from elocute.mllm.adapters import AdapterConfig
 from elocute.mllm.answers import write_mdd
 from elocute.mllm.bank import Bank, make_bank
-from elocute.mllm.examples import Example, realisation_of, speechocean_examples, utterances_of
+from elocute.mllm.examples import FOLD_SEED, Example, realisation_of, speechocean_examples, utterances_of
 from elocute.mllm.prompts import user_turn
 from elocute.mllm.recipe import DataTable, Phi4Recipe
 from elocute.phones import phonemize
@@ -86,7 +86,7 @@ def _scored(folder: Path, table: DataTable) -> tuple[list[Example], list[Example
     said = str(realisation_of(utterances_of(found)))
     if table.held_fold < 0 and not table.train_folds:
         return found, [], said
-    fold_of = speaker_folds(utterances_of(found), table.folds, 0)
+    fold_of = speaker_folds(utterances_of(found), table.folds, FOLD_SEED)
     wanted = table.train_folds or tuple(fold for fold in range(table.folds) if fold != table.held_fold)
     learned = [example for example in found if fold_of[example.speaker] in wanted]
     return learned, [example for example in found if fold_of[example.speaker] == table.held_fold], said

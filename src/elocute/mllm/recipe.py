@@ -81,7 +81,7 @@ class DataTable:
         control_token: whether prompts carry `<|APA|>` or `<|MDD|>`.
         word_delimiter: whether `|` stands between the phones of two words.
         unannotated: what stands for a phone that people called wrong where the corpus does not say what was spoken.
-        folds: into which speakers are dealt.
+        folds: into which speakers are dealt, by `examples.FOLD_SEED`; other trainings' folds hold other speakers.
         held_fold: the one that is not trained on; -1 trains on all and evaluates nothing.
         train_folds: those that are trained on; empty for all but the held one.
         native_share: share of an epoch that comes from transcribed corpora; 0 takes them as they are.
