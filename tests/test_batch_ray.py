@@ -6,6 +6,7 @@ One small cluster serves all tests of this file that need one; what needs none i
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from elocute.batch.output import RunIdentity
 from elocute.batch.partitions import Plan, plan_partitions
 from elocute.batch.parts import begin_parts, finish_parts, part_name, read_parts, write_part
 from elocute.batch.places import place_of
-from elocute.batch.ray import Cluster, _Run, run_ray_batch
+from elocute.batch.ray import _QUIET, Cluster, _connected, _Run, run_ray_batch
 from elocute.batch.ray_worker import Job, Worker
 from elocute.batch.tracker import Tracker
 from elocute.errors import ConfigError
@@ -254,6 +255,48 @@ def test_what_a_worker_tells_of_all_rows_ends_the_run(tmp_path: Path) -> None:
         _Run(None, plan, begun, None)._count(told, None)
 
 
+def test_workers_tell_how_far_they_are_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "get", lambda value: value)
+    plan = planned(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    told: list[tuple[int, int]] = []
+
+    class Told(Tracker):
+        def tell(self, partition: int, rows_done: int) -> None:
+            told.append((partition, rows_done))
+
+    for tell_every_s, expected in ((3600.0, []), (-1.0, [(0, row) for row in range(1, 33)])):
+        job = Job(
+            factory=pickle.dumps(Deadly(row="none")),
+            folder=str(tmp_path),
+            version=version("elocute"),
+            cwd=str(tmp_path),
+            needs_cwd=False,
+            tell_every_s=tell_every_s,
+        )
+        Worker(job, Near(Told()))({"partition": [pickle.dumps(plan.partitions[0])]})
+        assert told == expected
+
+
+def test_only_a_cluster_of_ones_own_goes_without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    names = ("RAY_ADDRESS", "RAY_event_stats", "RAY_USAGE_STATS_ENABLED")
+    for name in {*names, *_QUIET}:
+        monkeypatch.setenv(name, "x")  # put back in the end, whatever is set below
+        monkeypatch.delenv(name)
+    with _connected(Cluster(address="192.0.2.7:6379")):
+        assert [os.environ.get(name) for name in names] == [None, None, "0"]
+    with _connected(Cluster()):
+        assert [os.environ.get(name) for name in names] == [None, "0", "0"]
+    monkeypatch.setenv("RAY_event_stats", "1")
+    with _connected(Cluster()):
+        assert os.environ[names[1]] == "1"  # who asks for them gets them
+
+
 # --- a cluster --------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +335,7 @@ def test_rows_are_those_of_one_machine_though_a_worker_is_killed_and_a_row_meets
         manifest,
         tmp_path / "ray.jsonl",
         FakeFactory(die_on="row-22", died=tmp_path / "died", bug_on="row-7"),
+        partition_rows=4,  # so many that another one waits at the worker that dies
         progress=lambda done, total: calls.append((done, total)),
     )
     local, many = ((tmp_path / name).read_text().splitlines() for name in ("local.jsonl", "ray.jsonl"))

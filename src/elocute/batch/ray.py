@@ -43,6 +43,8 @@ _LOG = logging.getLogger(__name__)
 # Only cuts and counts go through Ray's object store; 75 MB is the least that it takes.
 _OBJECT_STORE_BYTES = 100 * 2**20
 _LOOK_EVERY_S = 1.0
+# What all workers together tell of their progress; a call takes the one who hears it more than a millisecond.
+_TOLD_A_SECOND = 50
 # What a cluster of a run's own does without: its reports of use, and statistics for a dashboard that it does not have.
 # All of Ray's processes keep them, for a few per cent of two cores; they are read when Ray is loaded.
 _QUIET = {
@@ -140,6 +142,7 @@ def run_ray_batch(
             version=version("elocute"),
             cwd=os.getcwd(),
             needs_cwd=not is_address(manifest) and not os.path.isabs(manifest),
+            tell_every_s=max(_LOOK_EVERY_S, workers / _TOLD_A_SECOND),
         )
         run = _Run(ray, plan, begun, progress)
         run.assess(job, workers=workers, gpus=cluster.gpus)

@@ -24,7 +24,6 @@ from elocute.errors import BatchError, ConfigError, ElocuteError
 
 log = logging.getLogger(__name__)
 
-_TELL_EVERY_S = 1.0
 # A store that is away for a moment is asked again after so many seconds.
 _PAUSES_S = (1.0, 10.0)
 
@@ -39,6 +38,7 @@ class Job:
         version: of elocute, which must be the same everywhere.
         cwd: folder at which relative paths start.
         needs_cwd: whether the manifest is such a path.
+        tell_every_s: how often each tells how far it is.
     """
 
     factory: bytes
@@ -46,6 +46,7 @@ class Job:
     version: str
     cwd: str
     needs_cwd: bool
+    tell_every_s: float = 1.0
 
 
 class Worker:
@@ -125,7 +126,7 @@ class Worker:
             if attempt.is_watched:
                 ray.get(self._tracker.begin_row.remote(partition.number, task[0][0]))
             yield from self._answer_task(task, attempt.deadly)
-            if time.monotonic() - told_s > _TELL_EVERY_S:
+            if time.monotonic() - told_s > self._job.tell_every_s:
                 told_s = time.monotonic()
                 self._tracker.tell.remote(partition.number, task[-1][0] + 1)
 
