@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from elocute.phones import PHONES
-from elocute.training.acoustic_batches import Augmentation, TrainingSet
+from elocute.training.acoustic_batches import PADDED_TO, Augmentation, TrainingSet
 from elocute.training.recordings import Recording
 from elocute.training.splicing import GOOD_FROM, NATIVE_SCORE, NEAR, Splicer, Splicing
 
@@ -245,7 +245,7 @@ def test_a_batch_holds_the_spliced_frames_labels_and_scores():
     assert after.is_scored
     assert after.labels.tolist() != before.labels.tolist()
     assert sum(after.label_counts) == len(after.labels)
-    assert after.mels.shape[1] == 2 * max(after.frame_counts)
+    assert 0 <= after.mels.shape[1] - 2 * max(after.frame_counts) < PADDED_TO
     # Without a share nothing is spliced, and nothing else is drawn.
     again = training_set(recordings).batch(indices, 0.0)
     assert torch.equal(again.mels, before.mels)
@@ -262,4 +262,4 @@ def test_frames_of_a_batch_are_those_of_the_example():
     frames = made.frames[torch.from_numpy(example.source)].float() + torch.from_numpy(example.gain)[:, None]
     frames = frames[: 2 * batch.frame_counts[0]]
     expected = (frames - frames.mean(0)) / (frames.var(0, unbiased=False) + 1e-2).sqrt()
-    torch.testing.assert_close(batch.mels[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(batch.mels[0, : len(expected)], expected, atol=1e-4, rtol=1e-4)

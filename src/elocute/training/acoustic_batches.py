@@ -21,6 +21,8 @@ from elocute.training.recordings import KINDS, Kind, Recording
 from elocute.training.splicing import Example, Splicer
 
 FRAMES_PER_S = 100
+PADDED_TO = 64
+"""Batches last a multiple of so many frames: cuDNN plans every shape anew, which took longer than an update itself."""
 
 
 def spectra(pcm: Sequence[np.ndarray], mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -63,7 +65,7 @@ class Batch:
     """A batch on the device.
 
     Attributes:
-        mels: shape (B, frames, mels), normalised.
+        mels: shape (B, frames, mels), normalised; frames a multiple of `PADDED_TO`, zero after each recording.
         lengths: shape (B,), valid output frames (20 ms), on the device.
         frame_counts: the same as a list, for CTC.
         labels: all CTC labels, one after the other.
@@ -224,7 +226,7 @@ class TrainingSet:
                 tempo[row], lengths[row] = 1.0, full[row] // 2 * 2
         rate = torch.tensor(tempo, dtype=torch.float32, device=self.device)
         counts = torch.tensor(lengths, device=self.device)
-        time = torch.arange(max(lengths), device=self.device)
+        time = torch.arange(-(-max(lengths) // PADDED_TO) * PADDED_TO, device=self.device)
         valid = time[None, :] < counts[:, None]
         mels, nearest = self._resample(examples, rate, time)
         mels = self._add_noise(self._warp(mels), valid)
