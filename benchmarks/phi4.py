@@ -148,6 +148,8 @@ def _generation(trainer: Any, is_gpu: bool, tokens: int) -> dict[str, Any]:
     """Tokens a second: of sixteen transcripts at a time, and of one alone."""
     import torch
 
+    from elocute.mllm.assembling import audio_of
+
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.optimizer.state.clear()
     model = trainer.model.eval()
@@ -157,6 +159,7 @@ def _generation(trainer: Any, is_gpu: bool, tokens: int) -> dict[str, Any]:
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.data = parameter.data.to(short)
+    audio_of(model).to(short)  # its mean and deviation of spectra are no parameters
     if is_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
