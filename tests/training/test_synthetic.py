@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from elocute.audio import load_audio
 from elocute.errors import ConfigError
 from elocute.evaluation.stress_speech import Voice
-from elocute.phones import PHONES, VOWELS, split_stress
+from elocute.phones import PHONES, VOWELS, phonemize, split_stress, with_stress
+from elocute.training.planting import SAID_INSTEAD
 from elocute.training.recordings import synthetic_recordings
 from elocute.training.synthetic import LEFT_OUT, Sentence, plan, read_synthetic, sentences_of, speak, with_errors
 
@@ -50,6 +51,18 @@ def test_a_third_is_spoken_as_written_and_the_rest_with_one_error_in_eight_phone
         pair for one in long for word in zip(one.canonical, one.said, strict=True) for pair in zip(*word, strict=True)
     ]
     assert 0.1 < np.mean([asked != said for asked, said in pairs]) < 0.16
+
+
+def test_pieces_alone_with_likely_errors_alone():
+    planned = plan(TEXTS[:1], 200, (SLT,), seed=4, pieces=1.0, near=1.0)
+    text = " | ".join(" ".join(map(with_stress, word.phones)) for word in phonemize(TEXTS[0]))
+    for one in planned:
+        assert " | ".join(" ".join(word) for word in one.canonical) in text
+        for word in zip(one.canonical, one.said, strict=True):
+            for asked, said in zip(*word, strict=True):
+                assert (
+                    said in (asked, LEFT_OUT) or split_stress(said)[0] in SAID_INSTEAD[split_stress(asked)[0]].split()
+                )
 
 
 def test_texts_that_the_lexicon_does_not_know_are_left_out():

@@ -60,13 +60,13 @@ def acoustic(
     steps: Annotated[
         int | None, typer.Option(help="Length in updates instead, with which a training can be repeated.", min=1)
     ] = None,
-    batch_s: Annotated[float, typer.Option(help="Seconds of speech in an update, over all devices.", min=1.0)] = 90.0,
+    batch_s: Annotated[float, typer.Option(help="Seconds of speech in an update, over all devices.", min=1.0)] = 120.0,
     stop_after_minutes: Annotated[float | None, typer.Option(help="Stop this process then, to be resumed.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded audio.")] = None,
     synthetic: Annotated[
         list[Path] | None, typer.Option(help="Folder of `elocute train synthetic`; repeat for more.")
     ] = None,
-    synthetic_share: Annotated[float, typer.Option(help="Share of the batches from them.", min=0.0, max=0.5)] = 0.12,
+    synthetic_share: Annotated[float, typer.Option(help="Share of the batches from them.", min=0.0, max=0.5)] = 0.2,
     splice_share: Annotated[
         float, typer.Option(help="Share of recordings with spliced errors; needs --phone-times.", min=0.0, max=1.0)
     ] = 0.0,

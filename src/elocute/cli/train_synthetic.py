@@ -18,6 +18,13 @@ def synthetic(
     speechocean: Annotated[list[Path] | None, typer.Option(help="speechocean762, whose train texts are read.")] = None,
     text: Annotated[list[Path] | None, typer.Option(help="File with a sentence a line; repeatable.")] = None,
     count: Annotated[int, typer.Option(help="Recordings; flite may refuse a few.", min=1)] = 3600,
+    pieces: Annotated[
+        float, typer.Option(help="Share that are pieces of the texts; the rest are common words.", min=0.0, max=1.0)
+    ] = 0.5,
+    near: Annotated[
+        float,
+        typer.Option(help="Share of the wrong phones that are likely; the rest are any.", min=0.0, max=1.0),
+    ] = 0.55,
     seed: Annotated[int, typer.Option(help="Of voices, words and errors.")] = 1,
 ) -> None:
     """Let flite, festival and espeak-ng, whichever is installed, say words with wrong phones, as training data."""
@@ -37,7 +44,7 @@ def synthetic(
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("speaking", total=count)
         spoken = speak(
-            plan(texts, count, speakers, seed),
+            plan(texts, count, speakers, seed, pieces=pieces, near=near),
             out,
             card,
             lambda done, total: bar.update(task, completed=done, total=total),

@@ -90,12 +90,12 @@ class AcousticTraining:
     minutes: float = 18.0
     steps: int | None = None
     stop_after_minutes: float | None = None
-    batch_s: float = 90.0
+    batch_s: float = 120.0
     learning_rate: float = 6e-4
     warm_up_steps: int = 400
     flat_start_steps: int = 1_400
     mask_from_step: int = 2_000
-    native_share: tuple[float, float] = (0.36, 0.08)
+    native_share: tuple[float, float] = (0.26, 0.06)
     intermediate_weight: float = 0.3
     weight_decay: float = 0.03
     clip: float = 2.0
@@ -103,10 +103,10 @@ class AcousticTraining:
     plateau_step: int = 3_000
     plateau_loss: float = 3.6
     most_restarts: int = 3
-    rating_from: float = 0.35
+    rating_from: float = 0.55
     rating_gradient: float = 0.3
     synthetic: tuple[Path, ...] = ()
-    synthetic_share: float = 0.0
+    synthetic_share: float = 0.2
     planted_weight: float = 0.1
     near_share: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)

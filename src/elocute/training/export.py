@@ -78,6 +78,8 @@ def write_card(run: Path, facts: dict[str, Any], heldout: dict[str, dict[str, An
     Returns: the card.
     """
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    config = record["config"]
+    synthetic = [Path(folder).name for folder in config["synthetic"]]
     card = {
         "name": "elocute embedded acoustic model",
         "version": date.today().isoformat(),
@@ -95,11 +97,14 @@ def write_card(run: Path, facts: dict[str, Any], heldout: dict[str, dict[str, An
             "Picovoice speech-to-intent-benchmark, 366 of 619 spoken orders of crowd speakers, those whose words were "
             "found by elocute train transcribe-orders (Apache-2.0)",
             "ESC-10 noise, its CC0 clips",
+            *(f"synthetic speech with errors: {name} (elocute train synthetic)" for name in synthetic),
         ],
         "command": "elocute train acoustic --speechocean DIR --native kathleen --native ljspeech --native orders "
-        f"--noise esc10 --minutes {record['config']['minutes']} --seed {record['config']['seed']} --out RUN; "
-        "elocute train export RUN",
-        "training": record["config"] | {name: "" for name in ("speechocean", "native", "noise", "out", "cache")},
+        f"--noise esc10 {''.join(f'--synthetic {name} ' for name in synthetic)}--minutes {config['minutes']} "
+        f"--seed {config['seed']} --out RUN; elocute train export RUN",
+        "training": config
+        | {name: "" for name in ("speechocean", "native", "noise", "out", "cache")}
+        | {"synthetic": synthetic},
         "steps": record["step"],
         "minutes": round(record["spent_s"] / 60, 1),
         "twins": {key: value for key, value in facts.items() if key.startswith(("torch", "fp32"))},
@@ -111,7 +116,7 @@ def write_card(run: Path, facts: dict[str, Any], heldout: dict[str, dict[str, An
         },
         "limits": [
             "one native speaker group and one learner group (Mandarin L1, half children); read speech",
-            f"trained for {record['spent_s'] / 60:.0f} minutes on less than 5 hours of speech",
+            f"trained for {record['spent_s'] / 60:.0f} minutes on less than 5 hours of people's speech",
         ],
     }
     out.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -38,13 +38,11 @@ MORE_ESPEAK = ("en-us+f1", "en-us+m7", "en-us+klatt4", "en-us+Michael", "en-us+A
 NARROW_BAND = Voice(engine="flite", name="kal")
 """flite's default voice: 8 kHz, like a telephone's, so that no other task here uses it."""
 MOST_WORDS = 8
-PIECES = 0.5
-"""Share of the recordings that are pieces of sentences; the others are a few common words in a row."""
 AS_WRITTEN = 0.35
 """Share of the recordings without any error."""
 ERROR_RATE = 0.12
-NEAR, DELETIONS = 0.55, 0.1
-"""Shares of the errors that are likely ones, and that drop a consonant; the others are any phone of the same kind."""
+DELETIONS = 0.1
+"""Share of the errors that drop a consonant."""
 
 Words = tuple[tuple[str, ...], ...]
 """ARPABET phones of each word, with stress digits on the vowels."""
@@ -114,10 +112,20 @@ def sentences_of(
     return texts
 
 
-def plan(texts: Sequence[str], count: int, speakers: Sequence[Voice], seed: int) -> list[Sentence]:
+def plan(
+    texts: Sequence[str], count: int, speakers: Sequence[Voice], seed: int, *, pieces: float = 0.5, near: float = 0.55
+) -> list[Sentence]:
     """Draw what is said: pieces of the texts and common words, with errors.
 
     Texts with words that the lexicon does not know are left out.
+
+    Args:
+        texts: to take pieces from.
+        count: of recordings.
+        speakers: who may say them.
+        seed: of all draws.
+        pieces: share of the recordings that are pieces of the texts; the others are a few common words in a row.
+        near: see `with_errors`.
 
     Raises:
         ConfigError: no text is left.
@@ -129,21 +137,24 @@ def plan(texts: Sequence[str], count: int, speakers: Sequence[Voice], seed: int)
     common = _common_words()
     planned = []
     for number in range(count):
-        if rng.random() < PIECES:
+        if rng.random() < pieces:
             whole = sentences[int(rng.integers(len(sentences)))]
             length = int(rng.integers(1, MOST_WORDS + 1))
             begin = int(rng.integers(max(1, len(whole) - length + 1)))
             words = whole[begin : begin + length]
         else:
             words = tuple(common[int(i)] for i in rng.integers(len(common), size=int(rng.integers(1, 5))))
-        said = with_errors(words, rng) if rng.random() >= AS_WRITTEN else words
+        said = with_errors(words, rng, near) if rng.random() >= AS_WRITTEN else words
         voice = speakers[int(rng.integers(len(speakers)))]
         planned.append(Sentence(id=f"{number:05d}", voice=voice, canonical=words, said=said))
     return planned
 
 
-def with_errors(words: Words, rng: np.random.Generator) -> Words:
-    """What is said of the words when about `ERROR_RATE` of their phones, and at least one of them, are said wrong."""
+def with_errors(words: Words, rng: np.random.Generator, near: float = 0.55) -> Words:
+    """What is said of the words when about `ERROR_RATE` of their phones, and at least one of them, are said wrong.
+
+    A share `near` of the wrong phones are likely errors, the others any phone of the same kind.
+    """
     places = [(w, p) for w, word in enumerate(words) for p in range(len(word))]
     wanted = max(1, int(rng.binomial(len(places), ERROR_RATE)))
     chosen = [places[i] for i in sorted(rng.choice(len(places), size=min(wanted, len(places)), replace=False))]
@@ -155,8 +166,8 @@ def with_errors(words: Words, rng: np.random.Generator) -> Words:
             said[w][p] = LEFT_OUT
             continue
         alike = [other for other in PHONES if (other in VOWELS) == (phone in VOWELS) and other != phone]
-        near = [other for other in SAID_INSTEAD[phone].split() if other in alike]
-        other = str(rng.choice(near if near and rng.random() < NEAR else alike))
+        likely = [other for other in SAID_INSTEAD[phone].split() if other in alike]
+        other = str(rng.choice(likely if likely and rng.random() < near else alike))
         said[w][p] = other if stress is None else f"{other}{stress}"
     return tuple(map(tuple, said))
 
