@@ -282,16 +282,17 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['model']}, {result['device']}; {result['hours']:.1f} h in {result['recordings']} recordings",
         "",
-        "| precision | hours of audio per hour | network / s | outside / s | share outside | lattice and GOP / s "
-        "| against one by one, nats: posteriors; GOP |",
-        "|---|---|---|---|---|---|---|",
+        "| precision | hours of audio | hours of audio per hour | network / s | outside / s | share outside "
+        "| lattice and GOP / s | against one by one, nats: posteriors; GOP |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in result["precisions"].items():
         if "error" in row:
-            lines.append(f"| {name} | {row['error']} | | | | | |")
+            lines.append(f"| {name} | {row['error']} | | | | | | |")
             continue
         lines.append(
-            f"| {name} | {row['hours_per_hour']:,.0f} | {row['network']:.2f} | {row['outside']:.2f} "
+            f"| {name} | {row['hours']:.1f} | {row['hours_per_hour']:,.0f} "
+            f"| {row['network']:.2f} | {row['outside']:.2f} "
             f"| {100 * row['share_outside']:.1f} % | {row['lattice and GOP']:.2f} "
             f"| {row['posteriors_max_nats']:.1e}; {row['gop_max_nats']:.1e} |"
         )
