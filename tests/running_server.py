@@ -150,6 +150,11 @@ def until(is_so: Any, seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def threads_of_libraries(_desk: object) -> list[str | None]:
+    """A job that tells how many threads numerical libraries of the worker may use."""
+    return [os.environ.get(f"{library}_NUM_THREADS") for library in ("OMP", "OPENBLAS", "MKL")]
+
+
 def die(code: int, desk: object) -> None:
     """A job that kills its worker; here, where the worker's process finds it."""
     os._exit(code)

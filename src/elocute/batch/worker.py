@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from elocute.batch.answers import Answer, AssessRow
 from elocute.batch.manifest import ManifestRow
 from elocute.errors import ConfigError
+from elocute.maths_threads import keep_to_one_thread
 
 # State of a worker process; the parent never touches it.
 _factory = b""
@@ -38,8 +39,7 @@ def start(factory: bytes) -> None:
     """Set up a worker process."""
     global _factory
     _factory = factory
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    keep_to_one_thread()
     # Ctrl-C goes to the whole process group; the parent alone decides how to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

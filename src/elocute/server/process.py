@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from elocute.config import AssessorConfig
 from elocute.errors import ElocuteError
+from elocute.maths_threads import keep_to_one_thread
 from elocute.server.crew import WorkerLost
 from elocute.server.problems import Problem
 from elocute.server.work import Desk
@@ -45,6 +46,7 @@ class DeskProcess:
 
     def start(self) -> None:
         """Begin to load the models, in a new process."""
+        keep_to_one_thread()  # a spawned process has the environment of this one
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._config), name="assess", daemon=True)
