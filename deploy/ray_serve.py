@@ -36,7 +36,8 @@ def application() -> FastAPI:
 
 @serve.deployment(
     name="elocute",
-    ray_actor_options={"num_cpus": WORKERS},
+    # Ray would give the numerical libraries of every worker as many threads as the replica has processors.
+    ray_actor_options={"num_cpus": WORKERS, "runtime_env": {"env_vars": {"OMP_NUM_THREADS": "1"}}},
     max_ongoing_requests=4 * WORKERS,
     max_queued_requests=200,
     autoscaling_config={
