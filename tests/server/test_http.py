@@ -152,7 +152,7 @@ def long_recording() -> bytes:
         (b"", {}, 422, "not-scorable", "empty"),
         (silence(), {}, 422, "not-scorable", "silent"),
         (flac()[:20_000], {}, 422, "not-scorable", "truncated"),
-        (None, {"text": "A monkey sees something else entirely."}, 422, "not-scorable", "hardly any of the text"),
+        (None, {"text": "A monkey sees something else entirely."}, 422, "not-scorable", "does not fit the text"),
     ],
 )
 def test_refusals(

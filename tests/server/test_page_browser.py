@@ -190,7 +190,7 @@ def test_record_then_words_then_a_sound_and_its_tip(
     likely = [item["phone"] for item in sound["nbest"] if item["probability"] >= 0.01][:4]
     names = ["nothing" if phone is None else ipa_name(phone) for phone in likely]
     assert page.locator("#detail .heard .name").all_inner_texts() == names
-    assert "its tip touches nothing" in page.inner_text("#detail .tip")
+    assert "the “r” sounded like the “l”" in page.inner_text("#detail .tip")
     assert page.locator("#picture polyline.melody").count() > 0
     assert page.locator("#picture .box.word").count() >= 6
     assert page.locator("#facts dt").count() > 4

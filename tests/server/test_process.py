@@ -65,7 +65,7 @@ def test_numerical_libraries_of_a_worker_keep_to_one_thread(monkeypatch: pytest.
 def test_refusals_come_through_whole(desk: DeskProcess) -> None:
     with pytest.raises(UnreadableAudioError, match="not audio that can be read"):
         desk.do(job(b"nonsense that is no audio"))
-    with pytest.raises(Problem, match="hardly any of the text") as caught:
+    with pytest.raises(Problem, match="does not fit the text") as caught:
         desk.do(job(flac(), "A monkey sees something else entirely."))
     assert caught.value.code == "not-scorable"
     assert caught.value.report is not None
