@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from elocute.evaluation.svg import Drawing, Scale, ticks
+from elocute.mllm.writing import write_text
 from elocute.training.ctc_state import CURVE
 
 FILE = "curve.svg"
@@ -56,9 +57,7 @@ def write_curve(out: Path, updates_an_epoch: int) -> None:
     style = files("elocute.evaluation").joinpath("plots.css").read_text(encoding="utf-8")
     curve = [json.loads(line) for line in (out / CURVE).read_text(encoding="utf-8").splitlines()]
     drawing = draw_curve(curve, updates_an_epoch)
-    part = out / f"{FILE}.part"
-    part.write_text(drawing.file(style + _COLOURS), encoding="utf-8")
-    part.replace(out / FILE)
+    write_text(out / FILE, drawing.file(style + _COLOURS))
 
 
 def draw_curve(curve: Sequence[Mapping[str, Any]], updates_an_epoch: int) -> Drawing:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from elocute.mllm.evaluation import answer_examples, expected_scores
 from elocute.mllm.evaluation_result import StoredAnswer
 from elocute.mllm.examples import Example
 from elocute.mllm.generation import BATCH_SIZE, Generated, Progress, asking_order
+from elocute.mllm.writing import write_text
 
 FORMAT = "elocute phi4 answers 1"
 
@@ -151,10 +151,8 @@ def _line(key: str, stored: StoredAnswer) -> str:
 
 def _rewrite(path: Path, facts: Mapping[str, Any], answers: Mapping[str, StoredAnswer]) -> None:
     """Write the file with these answers, in one step."""
-    part = path.with_name(f"{path.name}.part")
     lines = [json.dumps({"format": FORMAT, **facts}) + "\n", *(_line(key, answer) for key, answer in answers.items())]
-    part.write_text("".join(lines), encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, "".join(lines))
 
 
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

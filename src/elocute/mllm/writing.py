@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and weights in files of a bearable size."""
+"""Files and folders that appear whole or not at all, and weights in files of a bearable size."""
 
 from __future__ import annotations
 
@@ -47,8 +47,13 @@ def write_shards(folder: Path, tensors: Mapping[str, Tensor], *, most_bytes: int
 
 def write_json(path: Path, table: Mapping[str, Any]) -> None:
     """A table as JSON, in one step."""
+    write_text(path, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file in one step."""
     part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from elocute.errors import ConfigError
+from elocute.mllm.writing import write_text
 
 ANSWERS, RECORD = "answers.jsonl", "trial.json"
 
@@ -43,10 +43,3 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} is damaged: {error}; delete its folder and run the ablation again") from error
     return found
-
-
-def write_text(path: Path, text: str) -> None:
-    """A file in one step."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -13,8 +13,8 @@ import numpy as np
 
 from elocute.evaluation.svg import Drawing, Scale, ticks
 from elocute.mllm.ablation.entropy import PLACES
-from elocute.mllm.ablation.files import write_text
 from elocute.mllm.ablation.table import METRICS, Row, Table
+from elocute.mllm.writing import write_text
 
 KINDS = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj")
 _PLACE = re.compile(r"layers\.(\d+)\.(.+)$")

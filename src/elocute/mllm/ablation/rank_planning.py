@@ -178,8 +178,8 @@ def write_plan(out: Path, text: str, planned: Planned) -> None:
     """The recipe, and beside it heat maps of ranks and entropies."""
     from importlib.resources import files
 
-    from elocute.mllm.ablation.files import write_text
     from elocute.mllm.ablation.plots import entropy_maps, heat_maps
+    from elocute.mllm.writing import write_text
 
     style = files("elocute.evaluation").joinpath("plots.css").read_text(encoding="utf-8")
     ranks = {name: float(rank) for name, rank in planned.plan.rank_of.items()}

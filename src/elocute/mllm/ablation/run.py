@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from elocute.errors import BatchError, ConfigError
-from elocute.mllm.ablation.files import is_done, read_record, write_text
+from elocute.mllm.ablation.files import is_done, read_record
 from elocute.mllm.ablation.recipe import AblationRecipe, Arm, Trial, arms_of, trials_of
 from elocute.mllm.ablation.table import Table, make_table, markdown
 from elocute.mllm.weights import open_checkpoint
+from elocute.mllm.writing import write_text
 from elocute.training.ctc_data import Source
 from elocute.training.recipe_table import plain
 
