@@ -79,7 +79,7 @@ def write_card(run: Path, facts: dict[str, Any], heldout: dict[str, dict[str, An
     """
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     config = record["config"]
-    synthetic = [Path(folder).name for folder in config["synthetic"]]
+    synthetic = [Path(folder).name for folder in config.get("synthetic", ())]  # runs of earlier versions have none
     card = {
         "name": "elocute embedded acoustic model",
         "version": date.today().isoformat(),
