@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from elocute.phones import phonemize
+from elocute.phones import phonemize, with_stress
 from tiny_corpus import EXAMPLES
 
 Entry = tuple[float, float, str]
@@ -85,7 +85,7 @@ def write_examples(folder: Path) -> Path:
         planted = row["planted"]
         words = []
         for index, word in enumerate(phonemize(row["text"])):
-            labels = [f"{phone.symbol}{'' if phone.stress is None else phone.stress}" for phone in word.phones]
+            labels = list(map(with_stress, word.phones))
             if planted is not None and planted["word_index"] == index:
                 for position, label in enumerate(labels):
                     if planted["phone_index"] in (position, None):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from elocute.assessor import Assessor
 from elocute.config import AssessorConfig
-from elocute.evaluation.stress_speech import Voice, speak_stressed
+from elocute.evaluation.stress_speech import Voice, installed, speak_stressed
 
 VOICES = (
     Voice(engine="flite", name="slt"),
     Voice(engine="espeak", name="en-us"),
     Voice(engine="espeak", name="en-us+f2"),
 )
-PROGRAMS = {"flite": "flite", "espeak": "espeak-ng"}
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +22,8 @@ def assessor() -> Assessor:
 
 @pytest.mark.parametrize("voice", VOICES, ids=str)
 def test_think_said_as_sink_is_heard_named_and_explained(voice: Voice, assessor: Assessor) -> None:
-    if shutil.which(PROGRAMS[voice.engine]) is None:
-        pytest.skip(f"{voice.engine} is not installed")
+    if voice not in installed():
+        pytest.skip(f"{voice} is not installed")
     wrong = speak_stressed([("S", "IH1", "NG", "K")], voice)
     right = speak_stressed([("TH", "IH1", "NG", "K")], voice)
     assert wrong is not None

@@ -10,7 +10,7 @@ import pytest
 from elocute.audio import audio_from_array
 from elocute.evaluation.flite import speak_phones
 from elocute.evaluation.splice_edges import phone_edges
-from elocute.phones import phonemize
+from elocute.phones import phonemize, with_stress
 from elocute.types import SAMPLE_RATE_HZ, Audio
 
 FRAME_S = 0.02
@@ -61,7 +61,7 @@ def test_on_synthetic_speech_boundaries_are_closer_than_half_way_between_spikes(
     errors, rough = [], []
     for voice in ("slt", "rms"):
         for text in ("He turned sharply and faced Gregson across the table", "The gray ship moved slowly past them"):
-            words = [[f"{p.symbol}{'' if p.stress is None else p.stress}" for p in w.phones] for w in phonemize(text)]
+            words = [list(map(with_stress, word.phones)) for word in phonemize(text)]
             said = speak_phones(words, voice)
             assert said is not None
             posteriors = backend.posteriors(said.audio)

@@ -52,7 +52,7 @@ def test_a_process_answers_as_the_library_does(desk: DeskProcess) -> None:
 
 
 def test_numerical_libraries_of_a_worker_keep_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers share the cores: with threads of their own a row takes two thirds more processor time."""
+    """Workers share the cores: with threads of their own a row takes half as much processor time again."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")
